@@ -1,0 +1,401 @@
+//! Keys: what a template renders to for one call.
+//!
+//! # Rendering
+//!
+//! A key is a row of segments joined by `:`. Literal text stands as written; a part (the value of a
+//! placeholder) is escaped, so that it can neither end its segment nor act as a pattern:
+//!
+//! | in a part | in the key |
+//! | --- | --- |
+//! | `:` `%` `*` `?` `[` `]` `{` `}` `\`, space, ASCII control characters | `%` and two upper-case hex digits |
+//! | the first character of the text up to the next placeholder of the same segment | likewise |
+//! | `None` | `%n` |
+//! | a part that renders to more than [`MAX_PART_LEN`] bytes, or one marked `:hash` | `%h` and 32 hex digits |
+//!
+//! No other rendering contains `%n`, `%s` or `%h`, because an escape is followed by hex digits only.
+//! Two different lists of arguments therefore never render to the same key (for a hashed part: up to
+//! a collision of SHA-256 cut to 128 bits).
+
+mod parts;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use smallvec::SmallVec;
+
+/// The longest rendering, in bytes, that a part keeps. A longer one is replaced by its 128-bit hash.
+pub const MAX_PART_LEN: usize = 128;
+
+/// Room for a key on the stack; longer ones move to the heap.
+pub(crate) type KeyBuf = SmallVec<[u8; 128]>;
+
+/// A type whose values can fill a placeholder of a key template.
+///
+/// Implemented for integers, `bool`, `char`, strings, `IpAddr` and its kin, `NonZero`, `Option`,
+/// references, `Box`, `Rc`, `Arc` and `Cow`; behind the feature of the same name for `Uuid` and for the dates of
+/// `chrono`, `time` and `jiff`. For a newtype or an enum without fields, derive it:
+///
+/// ```
+/// use cache_runtime::KeyPart;
+///
+/// #[derive(KeyPart)]
+/// struct UserId(u64);
+///
+/// #[derive(KeyPart)]
+/// enum Region { Europe, Asia }
+/// ```
+///
+/// An implementation by hand must be injective: values that differ must write different text.
+/// Floats are no key parts: `0.1 + 0.2` and `0.3` would be two entries, and `NaN` would never be found again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a part of a cache key",
+    label = "this placeholder's type is no `KeyPart`",
+    note = "key parts are integers, `bool`, `char`, strings, `IpAddr`, `NonZero`, `Option` and references of these, and with a feature `Uuid` and dates",
+    note = "for a newtype or an enum without fields: `#[derive(cache_runtime::KeyPart)]`; floats are refused because equal-looking floats differ",
+    note = "or leave the argument out of the key with `skip(...)`, if it cannot change the result"
+)]
+pub trait KeyPart {
+    /// Writes this value's text into the key.
+    fn write_part(&self, part: &mut PartWriter<'_>);
+}
+
+/// Receives the text of one part and escapes it.
+#[derive(Debug)]
+pub struct PartWriter<'a> {
+    buf: &'a mut KeyBuf,
+    start: usize,
+    delimiter: Option<u8>,
+}
+
+impl PartWriter<'_> {
+    /// Appends text.
+    pub fn push_str(&mut self, text: &str) {
+        for &byte in text.as_bytes() {
+            if is_reserved(byte) || Some(byte) == self.delimiter {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                self.buf.extend_from_slice(&[b'%', high, low]);
+            } else {
+                self.buf.push(byte);
+            }
+        }
+    }
+
+    /// Appends what `value` displays.
+    pub fn push_display(&mut self, value: &(impl fmt::Display + ?Sized)) {
+        struct Escaping<'p, 'a>(&'p mut PartWriter<'a>);
+        impl fmt::Write for Escaping<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.push_str(text);
+                Ok(())
+            }
+        }
+        // `Escaping` never fails; a `Display` that reports an error of its own has still written
+        // what it could, and a key must not panic.
+        let _ = fmt::Write::write_fmt(&mut Escaping(self), format_args!("{value}"));
+    }
+
+    /// Marks an absent value: a text that no value can write.
+    fn push_none(&mut self) {
+        self.buf.extend_from_slice(b"%n");
+    }
+
+    /// Writes a present value such that it differs from an absent one, however deep `Option`s nest.
+    fn push_some(&mut self, value: &(impl KeyPart + ?Sized)) {
+        let start = self.buf.len();
+        value.write_part(self);
+        let inner = &self.buf[start..];
+        if inner.starts_with(b"%n") || inner.starts_with(b"%s") {
+            self.buf.insert_many(start, *b"%s");
+        }
+    }
+
+    fn hash(&mut self) {
+        let digest = hmac_sha256::Hash::hash(&self.buf[self.start..]);
+        self.buf.truncate(self.start);
+        self.buf.extend_from_slice(b"%h");
+        for byte in &digest[..16] {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            self.buf.push(HEX[usize::from(byte >> 4)]);
+            self.buf.push(HEX[usize::from(byte & 15)]);
+        }
+    }
+}
+
+const fn is_reserved(byte: u8) -> bool {
+    matches!(
+        byte,
+        0..=b' ' | 0x7f | b':' | b'%' | b'*' | b'?' | b'[' | b']' | b'{' | b'}' | b'\\'
+    )
+}
+
+/// Receives a key: literal text and parts, in order.
+///
+/// What `#[derive(CacheKey)]` and the attributes write into; needed by hand only for a [`CacheKey`] of one's own.
+#[derive(Debug)]
+pub struct KeyWriter {
+    buf: KeyBuf,
+}
+
+impl KeyWriter {
+    pub(crate) fn new(prefix: &[u8]) -> Self {
+        Self {
+            buf: KeyBuf::from_slice(prefix),
+        }
+    }
+
+    pub(crate) fn finish(self) -> RenderedKey {
+        RenderedKey(self.buf)
+    }
+
+    /// Appends literal text of a template, `:` included, as it stands.
+    pub fn literal(&mut self, text: &str) {
+        self.buf.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends a part that reaches to the end of its segment.
+    pub fn part(&mut self, value: &(impl KeyPart + ?Sized)) {
+        self.write(value, None, false);
+    }
+
+    /// Appends a part that another part of the same segment follows. `delimiter` is the first
+    /// character of the text between the two; it is escaped here, so that the parts cannot run into each other.
+    pub fn part_before(&mut self, value: &(impl KeyPart + ?Sized), delimiter: u8) {
+        self.write(value, Some(delimiter), false);
+    }
+
+    /// Appends the 128-bit hash of a part: for bearer tokens and other secrets, which must not stand in the store.
+    pub fn part_hashed(&mut self, value: &(impl KeyPart + ?Sized)) {
+        self.write(value, None, true);
+    }
+
+    fn write(&mut self, value: &(impl KeyPart + ?Sized), delimiter: Option<u8>, hash: bool) {
+        let start = self.buf.len();
+        let mut part = PartWriter {
+            buf: &mut self.buf,
+            start,
+            delimiter,
+        };
+        value.write_part(&mut part);
+        if hash || part.buf.len() - start > MAX_PART_LEN {
+            part.hash();
+        }
+    }
+}
+
+/// A key that a call can be cached under. Derive it, or build a [`Key`].
+///
+/// ```
+/// use cache_runtime::CacheKey;
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("user:<id>")]
+/// struct UserKey { id: u64 }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no cache key",
+    label = "not a `CacheKey`",
+    note = "derive it: `#[derive(cache_runtime::CacheKey)] #[cache_key(\"user:<id>\")] struct UserKey {{ id: u64 }}`"
+)]
+pub trait CacheKey {
+    /// Which value types may stand under this key: [`AnyValue`], or [`Only<T>`] for `value = T`.
+    type Admits;
+
+    /// The key's template, for messages and statistics.
+    fn template(&self) -> Cow<'static, str>;
+
+    /// Writes the key.
+    fn write_key(&self, key: &mut KeyWriter);
+}
+
+impl<K: CacheKey + ?Sized> CacheKey for &K {
+    type Admits = K::Admits;
+
+    fn template(&self) -> Cow<'static, str> {
+        (**self).template()
+    }
+
+    fn write_key(&self, key: &mut KeyWriter) {
+        (**self).write_key(key);
+    }
+}
+
+/// A key that says nothing about its values.
+#[derive(Debug)]
+pub enum AnyValue {}
+
+/// A key under which only a `T` stands.
+#[derive(Debug)]
+pub struct Only<T>(PhantomData<fn() -> T>);
+
+/// Whether a value of type `T` may stand under a key.
+#[diagnostic::on_unimplemented(
+    message = "this function's value `{T}` is not the value type of its key",
+    label = "the key holds another type: `{Self}`",
+    note = "a typed key is shared by everyone who reads or writes it; its type is set by `value = ...` in `#[cache_key(...)]`"
+)]
+pub trait Admits<T> {}
+
+impl<T> Admits<T> for AnyValue {}
+impl<T> Admits<T> for Only<T> {}
+
+/// A key built at run time, for use without the macros.
+///
+/// ```
+/// use cache_runtime::Key;
+///
+/// let key = Key::of("user").part(&42_u64).part("a:b");
+/// assert_eq!(key.as_str(), "user:42:a%3Ab");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub struct Key {
+    text: String,
+    template: String,
+}
+
+impl Key {
+    /// Starts a key with literal segments: `Key::of("settings:global")`.
+    ///
+    /// Characters that a template may not hold are escaped.
+    pub fn of(literal: &str) -> Self {
+        let mut buf = KeyBuf::new();
+        for (i, segment) in literal.split(':').enumerate() {
+            if i > 0 {
+                buf.push(b':');
+            }
+            let start = buf.len();
+            PartWriter {
+                buf: &mut buf,
+                start,
+                delimiter: None,
+            }
+            .push_str(segment);
+        }
+        let text = String::from_utf8_lossy(&buf).into_owned();
+        Self {
+            template: text.clone(),
+            text,
+        }
+    }
+
+    /// Appends a segment that holds one escaped value.
+    pub fn part(self, value: &(impl KeyPart + ?Sized)) -> Self {
+        self.segment("<_>", |key| key.part(value))
+    }
+
+    /// Appends a segment that holds the 128-bit hash of a value, for secrets.
+    pub fn part_hashed(self, value: &(impl KeyPart + ?Sized)) -> Self {
+        self.segment("<_:hash>", |key| key.part_hashed(value))
+    }
+
+    fn segment(mut self, placeholder: &str, write: impl FnOnce(&mut KeyWriter)) -> Self {
+        let mut writer = KeyWriter::new(b":");
+        write(&mut writer);
+        self.text.push_str(&String::from_utf8_lossy(&writer.buf));
+        self.template.push(':');
+        self.template.push_str(placeholder);
+        self
+    }
+
+    /// The key as it stands in the store, without the namespace and epoch in front.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl CacheKey for Key {
+    type Admits = AnyValue;
+
+    fn template(&self) -> Cow<'static, str> {
+        Cow::Owned(self.template.clone())
+    }
+
+    fn write_key(&self, key: &mut KeyWriter) {
+        key.literal(&self.text);
+    }
+}
+
+/// A whole key, with the namespace and epoch in front: the name of one slot.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RenderedKey(KeyBuf);
+
+impl RenderedKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RenderedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(write: impl FnOnce(&mut KeyWriter)) -> String {
+        let mut writer = KeyWriter::new(b"");
+        write(&mut writer);
+        String::from_utf8(writer.finish().0.to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_part_cannot_leave_its_segment() {
+        assert_eq!(render(|k| k.part("x:y")), "x%3Ay");
+        assert_eq!(render(|k| k.part("*")), "%2A");
+        assert_eq!(render(|k| k.part("100%")), "100%25");
+        assert_eq!(render(|k| k.part("a{b}\\[c]?\n ")), "a%7Bb%7D%5C%5Bc%5D%3F%0A%20");
+        assert_eq!(render(|k| k.part("zoë")), "zoë");
+    }
+
+    #[test]
+    fn parts_of_one_segment_cannot_run_into_each_other() {
+        let pair = |a: &str, b: &str| {
+            render(|k| {
+                k.part_before(a, b'-');
+                k.literal("-");
+                k.part(b);
+            })
+        };
+        assert_eq!(pair("x-y", "z"), "x%2Dy-z");
+        assert_eq!(pair("x", "y-z"), "x-y-z");
+    }
+
+    #[test]
+    fn every_depth_of_option_is_its_own_key() {
+        let none: Option<&str> = None;
+        let some_none: Option<Option<&str>> = Some(None);
+        let some_some_none: Option<Option<Option<&str>>> = Some(Some(None));
+        let keys = [
+            render(|k| k.part(&none)),
+            render(|k| k.part(&some_none)),
+            render(|k| k.part(&some_some_none)),
+            render(|k| k.part(&Some("%n"))),
+            render(|k| k.part(&Some(""))),
+            render(|k| k.part(&Some("None"))),
+        ];
+        assert_eq!(keys, ["%n", "%s%n", "%s%s%n", "%25n", "", "None"]);
+    }
+
+    #[test]
+    fn long_and_secret_parts_are_hashed() {
+        let long = "x".repeat(MAX_PART_LEN + 1);
+        let key = render(|k| k.part(long.as_str()));
+        assert_eq!(key.len(), 34);
+        assert!(key.starts_with("%h"));
+        let secret = render(|k| k.part_hashed("s3cret"));
+        assert!(secret.starts_with("%h") && !secret.contains("s3cret"));
+        assert_eq!(render(|k| k.part("x".repeat(MAX_PART_LEN).as_str())).len(), MAX_PART_LEN);
+    }
+}

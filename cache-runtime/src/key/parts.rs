@@ -1,0 +1,112 @@
+//! `KeyPart` for the types of the standard library and of the crates behind features.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{KeyPart, PartWriter};
+
+macro_rules! integers {
+    ($($int:ty)*) => {$(
+        impl KeyPart for $int {
+            fn write_part(&self, part: &mut PartWriter<'_>) {
+                part.push_str(itoa::Buffer::new().format(*self));
+            }
+        }
+        impl KeyPart for NonZero<$int> {
+            fn write_part(&self, part: &mut PartWriter<'_>) {
+                self.get().write_part(part);
+            }
+        }
+    )*};
+}
+integers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+
+/// For types whose `Display` is injective.
+macro_rules! displayed {
+    ($($ty:ty),* $(,)?) => {$(
+        impl KeyPart for $ty {
+            fn write_part(&self, part: &mut PartWriter<'_>) {
+                part.push_display(self);
+            }
+        }
+    )*};
+}
+displayed!(bool, char, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr);
+
+impl KeyPart for str {
+    fn write_part(&self, part: &mut PartWriter<'_>) {
+        part.push_str(self);
+    }
+}
+
+impl KeyPart for String {
+    fn write_part(&self, part: &mut PartWriter<'_>) {
+        part.push_str(self);
+    }
+}
+
+impl<T: KeyPart> KeyPart for Option<T> {
+    fn write_part(&self, part: &mut PartWriter<'_>) {
+        match self {
+            Some(value) => part.push_some(value),
+            None => part.push_none(),
+        }
+    }
+}
+
+impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
+    fn write_part(&self, part: &mut PartWriter<'_>) {
+        self.as_ref().write_part(part);
+    }
+}
+
+macro_rules! pointers {
+    ($($ty:ty),*) => {$(
+        impl<T: KeyPart + ?Sized> KeyPart for $ty {
+            fn write_part(&self, part: &mut PartWriter<'_>) {
+                (**self).write_part(part);
+            }
+        }
+    )*};
+}
+pointers!(&T, &mut T, Box<T>, Rc<T>, Arc<T>);
+
+#[cfg(feature = "uuid")]
+displayed!(uuid::Uuid);
+
+#[cfg(feature = "chrono")]
+mod chrono_parts {
+    use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+
+    use super::{KeyPart, PartWriter};
+
+    displayed!(NaiveDate, NaiveDateTime, NaiveTime);
+
+    /// RFC 3339 with the offset: the same instant in two offsets is two keys, because a body can tell them apart.
+    impl<Tz: TimeZone> KeyPart for DateTime<Tz> {
+        fn write_part(&self, part: &mut PartWriter<'_>) {
+            part.push_str(&self.to_rfc3339());
+        }
+    }
+}
+
+#[cfg(feature = "time")]
+displayed!(
+    time::Date,
+    time::Time,
+    time::PrimitiveDateTime,
+    time::OffsetDateTime,
+    time::UtcDateTime
+);
+
+#[cfg(feature = "jiff")]
+displayed!(
+    jiff::Timestamp,
+    jiff::Zoned,
+    jiff::civil::Date,
+    jiff::civil::DateTime,
+    jiff::civil::Time
+);

@@ -1,0 +1,82 @@
+//! How long a value lives, and which values count as the same.
+
+use std::time::Duration;
+
+/// What is stored under a key, and for how long.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_runtime::Policy;
+///
+/// const USERS: Policy = Policy::new(Duration::from_secs(3600)).version(2);
+/// assert_eq!(USERS.ttl(), Duration::from_secs(3600));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Policy {
+    ttl: Duration,
+    none_ttl: Option<Duration>,
+    version: u32,
+}
+
+impl Policy {
+    /// Values live for `ttl`, less a jitter of at most 10 %, so that what was filled together does not expire
+    /// together; never longer. The resolution is one millisecond; a value with a shorter TTL is not stored.
+    pub const fn new(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            none_ttl: None,
+            version: 0,
+        }
+    }
+
+    /// Stores an absent value (`None`) as well, for `ttl`. Without this an absent value is never stored.
+    pub const fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.none_ttl = Some(ttl);
+        self
+    }
+
+    /// Marks what this call site stores: a value of another version is a miss. Raise it when the meaning of a value
+    /// changes and its shape does not. Invalidations reach every version.
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// How long a value lives at most.
+    #[must_use]
+    pub const fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// How long an absent value lives at most; `None` if it is not stored.
+    #[must_use]
+    pub const fn ttl_of_none(&self) -> Option<Duration> {
+        self.none_ttl
+    }
+
+    pub(crate) const fn site_version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// The share of a TTL that jitter takes away at most.
+const JITTER: f64 = 0.1;
+
+/// Shortens `ttl` by a random share of at most 10 %.
+pub(crate) fn jittered(ttl: Duration) -> Duration {
+    ttl.mul_f64(1.0 - JITTER * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_shortens_by_a_tenth_at_most_and_never_lengthens() {
+        let ttl = Duration::from_secs(3600);
+        let drawn: Vec<_> = (0..1000).map(|_| jittered(ttl)).collect();
+        assert!(drawn.iter().all(|d| *d <= ttl && *d >= ttl.mul_f64(1.0 - JITTER)));
+        assert!(drawn.iter().any(|d| *d != drawn[0]), "all the same");
+    }
+}

@@ -1,0 +1,82 @@
+//! Counters: what happened, per call site and per cache.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        #[derive(Debug)]
+        pub(crate) struct Counters {
+            $($name: AtomicU64,)*
+        }
+
+        /// The names of the counters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(non_camel_case_types)]
+        pub(crate) enum Count {
+            $($name,)*
+        }
+
+        impl Counters {
+            pub(crate) const fn new() -> Self {
+                Self { $($name: AtomicU64::new(0),)* }
+            }
+
+            pub(crate) fn add(&self, count: Count) {
+                match count {
+                    $(Count::$name => &self.$name,)*
+                }
+                .fetch_add(1, Ordering::Relaxed);
+            }
+
+            pub(crate) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Calls answered from the store.
+    hits,
+    /// Calls that found no usable value in the store.
+    misses,
+    /// Calls answered by a load that another caller ran.
+    joins,
+    /// Runs of the annotated function's body by calls that went through the cache.
+    loads,
+    /// Loads that returned an error.
+    load_errors,
+    /// Values stored.
+    fills,
+    /// Values not stored because their key was invalidated, or their lease expired, while they were loaded.
+    fills_refused,
+    /// Calls that ran the body because the cache was switched off.
+    bypasses_off,
+    /// Calls that ran the body because a mutation of their key was under way, or its invalidation not yet delivered.
+    bypasses_fenced,
+    /// Calls that ran the body because they had waited long enough for another's load.
+    bypasses_waited,
+    /// Calls that ran the body because the store did not answer in time, or with an error.
+    bypasses_store,
+    /// Operations that the store failed to carry out.
+    store_errors,
+    /// Values in the store that this call site cannot read: another type, version or format.
+    unreadable,
+    /// Values that were not stored because they are larger than the bound.
+    too_large,
+    /// Values that were not stored because they cannot be encoded.
+    unencodable,
+    /// Keys invalidated, as acknowledged by the store.
+    invalidations,
+    /// Keys whose invalidation the store did not take at once; they are retried until it does.
+    invalidations_queued,
+}

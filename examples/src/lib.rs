@@ -1,0 +1,1 @@
+//! Small examples of `cache-runtime`: see the files beside `Cargo.toml`.
