@@ -1,0 +1,78 @@
+//! `cargo run --release --example web-api`
+//!
+//! Serves the routes of [`web_api::routes`] until it is told to stop by ctrl-c or SIGTERM.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use web_api::args::Args;
+use web_api::database::Database;
+use web_api::repository::Repository;
+use web_api::routes::{AppState, router};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .init();
+
+    let database = open(&args).await?;
+    let dataset = database
+        .fill(args.users, |step| eprintln!("filling the database: {step}"))
+        .await
+        .context("the database cannot be filled")?;
+    if dataset.users != args.users.get() {
+        tracing::warn!(
+            "{} already holds {} users; --users {} has no effect",
+            args.database.display(),
+            dataset.users,
+            args.users
+        );
+    }
+
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    // On stdout and alone on its line, so that a parent process can wait for it and read the port.
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let state = AppState {
+        repository: Repository::new(database.clone()),
+        dataset,
+    };
+    let stop = stop_signal()?;
+    axum::serve(listener, router(state))
+        .with_graceful_shutdown(stop)
+        .await?;
+    database.close().await;
+    Ok(())
+}
+
+async fn open(args: &Args) -> anyhow::Result<Database> {
+    let directory = args.database.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create the directory {}", directory.display()))?;
+    Database::open(&args.database, args.connections.get())
+        .await
+        .with_context(|| format!("cannot open the database {}", args.database.display()))
+}
+
+/// Completes at the first ctrl-c or SIGTERM. The handlers are in place when this returns.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,8 @@
+//! Each route, through the router itself on a small database.
+
+mod app;
+mod dashboards;
+mod requests;
+mod sessions;
+mod settings;
+mod users;
