@@ -76,7 +76,11 @@ mod tests {
     fn jitter_shortens_by_a_tenth_at_most_and_never_lengthens() {
         let ttl = Duration::from_secs(3600);
         let drawn: Vec<_> = (0..1000).map(|_| jittered(ttl)).collect();
-        assert!(drawn.iter().all(|d| *d <= ttl && *d >= ttl.mul_f64(1.0 - JITTER)));
+        assert!(
+            drawn
+                .iter()
+                .all(|d| *d <= ttl && *d >= ttl.mul_f64(1.0 - JITTER))
+        );
         assert!(drawn.iter().any(|d| *d != drawn[0]), "all the same");
     }
 }

@@ -10,24 +10,51 @@ pub use crate::outcome::{
 pub use crate::policy::Policy;
 pub use crate::site::{CALL_SITES, CallSite, Effect};
 
+pub use crate::invalidation::Effects;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::cache::{Cache, global};
+use crate::error::CacheError;
 use crate::key::RenderedKey;
+use crate::outcome::View;
+use crate::read_through::{Call, Tally, read_through};
+use crate::slot::{Reply, Step};
+use crate::store::Payload;
+use crate::switch::{self, Mode};
 
 /// A call of a cached function that goes through the cache.
 #[derive(Debug)]
 pub struct CachedCall {
+    cache: &'static Cache,
     site: &'static CallSite,
     key: RenderedKey,
 }
 
 /// Begins a call of a cached function; `None` if the cache is off.
-pub fn cached_call(site: &'static CallSite, write: impl FnOnce(&mut KeyWriter)) -> Option<CachedCall> {
-    let mut key = KeyWriter::new(b"cache:0:");
-    write(&mut key);
-    Some(CachedCall { site, key: key.finish() })
+pub fn cached_call(
+    site: &'static CallSite,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Option<CachedCall> {
+    if switch::annotations_are_off() {
+        return None;
+    }
+    let cache = global();
+    (cache.mode() == Mode::On).then(|| CachedCall {
+        cache,
+        site,
+        key: cache.inner.render(write),
+    })
 }
 
 /// The same for a typed key, whose value type must be the function's.
-pub fn cached_call_typed<R, S, K>(site: &'static CallSite, _shape: &S, key: impl FnOnce() -> K) -> Option<CachedCall>
+pub fn cached_call_typed<R, S, K>(
+    site: &'static CallSite,
+    _shape: &S,
+    key: impl FnOnce() -> K,
+) -> Option<CachedCall>
 where
     R: Outcome<S>,
     K: CacheKey<Admits: Admits<R::Value>>,
@@ -36,46 +63,42 @@ where
 }
 
 /// Runs a cached function: answers from the cache, or runs `body` and stores what it returned.
-pub async fn cached<R, S, C>(call: Option<CachedCall>, shape: S, sharing: C, body: impl Future<Output = R>) -> R
+pub async fn cached<R, S, C>(
+    call: Option<CachedCall>,
+    _shape: S,
+    sharing: C,
+    body: impl Future<Output = R>,
+) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
 {
-    let _ = (&call.as_ref().map(|c| (c.site, &c.key)), shape, sharing);
-    body.await
-}
-
-/// The keys that a mutation invalidates. Delivered by [`invalidated`]; if that is dropped, then on drop.
-#[derive(Debug)]
-pub struct Effects {
-    site: &'static CallSite,
-    keys: Vec<RenderedKey>,
+    let Some(CachedCall { cache, site, key }) = call else {
+        return body.await;
+    };
+    let Effect::Caches(policy) = site.effect() else {
+        return body.await;
+    };
+    let call = Call::new(
+        &cache.inner,
+        key,
+        policy,
+        Tally::of_site(&cache.inner, site),
+    );
+    read_through(call, sharing, body).await
 }
 
 /// Begins a call of an invalidating function.
 #[must_use]
 pub fn effects(site: &'static CallSite) -> Effects {
-    Effects { site, keys: Vec::new() }
+    Effects::new(global().clone(), Some(site))
 }
 
-impl Effects {
-    /// Adds a key written by a template.
-    pub fn key(&mut self, write: impl FnOnce(&mut KeyWriter)) {
-        let mut key = KeyWriter::new(b"cache:0:");
-        write(&mut key);
-        self.keys.push(key.finish());
-    }
-
-    /// Adds a typed key.
-    pub fn typed(&mut self, key: &impl CacheKey) {
-        self.key(|writer| key.write_key(writer));
-    }
-}
-
-/// Runs a mutation, then delivers its invalidations.
-pub async fn invalidated<R>(effects: Effects, body: impl Future<Output = R>) -> R {
-    let _ = (effects.site, &effects.keys);
-    body.await
+/// Runs a mutation, then delivers its invalidations. If it is dropped, they are delivered as well.
+pub async fn invalidated<R>(mut effects: Effects, body: impl Future<Output = R>) -> R {
+    let returned = body.await;
+    deliver(&mut effects).await;
+    returned
 }
 
 /// The same, with keys that are made of what the mutation returned; an `Err` or a `None` adds none of these.
@@ -89,8 +112,39 @@ where
     R: Outcome<S>,
 {
     let returned = body.await;
-    if let crate::outcome::View::Value(value) = returned.view() {
+    if let View::Value(value) = returned.view() {
         by_return(value, &mut effects);
     }
+    deliver(&mut effects).await;
     returned
+}
+
+/// What the store did not take is queued and logged: the mutation has happened, and its caller gets its result.
+async fn deliver(effects: &mut Effects) {
+    if let Err(error) = effects.deliver().await {
+        tracing::debug!(%error, "a cache invalidation is queued");
+    }
+}
+
+/// Carries out one step on one slot of a cache's store, for the tests of the stores.
+///
+/// # Errors
+///
+/// When the store fails it.
+pub async fn apply_step(
+    cache: &Cache,
+    key: &impl CacheKey,
+    step: Step<Bytes>,
+    ttl: Duration,
+) -> Result<Reply<Bytes>, CacheError> {
+    let inner = &cache.inner;
+    let limit = inner.settings.store_budget;
+    let reply = inner
+        .store
+        .apply(&cache.render(key), step.map(Payload::Sealed), ttl, limit)
+        .await?;
+    Ok(reply.map(|payload| match payload {
+        Payload::Sealed(bytes) => bytes,
+        Payload::Typed(..) => Bytes::new(),
+    }))
 }

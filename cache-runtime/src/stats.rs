@@ -47,7 +47,7 @@ macro_rules! counters {
 counters! {
     /// Calls answered from the store.
     hits,
-    /// Calls that found no usable value in the store.
+    /// Calls that found no usable value and ran the body to fill the slot.
     misses,
     /// Calls answered by a load that another caller ran.
     joins,
@@ -59,12 +59,12 @@ counters! {
     fills,
     /// Values not stored because their key was invalidated, or their lease expired, while they were loaded.
     fills_refused,
-    /// Calls that ran the body because the cache was switched off.
-    bypasses_off,
     /// Calls that ran the body because a mutation of their key was under way, or its invalidation not yet delivered.
     bypasses_fenced,
     /// Calls that ran the body because they had waited long enough for another's load.
     bypasses_waited,
+    /// Calls that ran the body because the load they waited for had failed.
+    bypasses_failed,
     /// Calls that ran the body because the store did not answer in time, or with an error.
     bypasses_store,
     /// Operations that the store failed to carry out.

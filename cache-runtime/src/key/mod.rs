@@ -355,7 +355,10 @@ mod tests {
         assert_eq!(render(|k| k.part("x:y")), "x%3Ay");
         assert_eq!(render(|k| k.part("*")), "%2A");
         assert_eq!(render(|k| k.part("100%")), "100%25");
-        assert_eq!(render(|k| k.part("a{b}\\[c]?\n ")), "a%7Bb%7D%5C%5Bc%5D%3F%0A%20");
+        assert_eq!(
+            render(|k| k.part("a{b}\\[c]?\n ")),
+            "a%7Bb%7D%5C%5Bc%5D%3F%0A%20"
+        );
         assert_eq!(render(|k| k.part("zoë")), "zoë");
     }
 
@@ -396,6 +399,9 @@ mod tests {
         assert!(key.starts_with("%h"));
         let secret = render(|k| k.part_hashed("s3cret"));
         assert!(secret.starts_with("%h") && !secret.contains("s3cret"));
-        assert_eq!(render(|k| k.part("x".repeat(MAX_PART_LEN).as_str())).len(), MAX_PART_LEN);
+        assert_eq!(
+            render(|k| k.part("x".repeat(MAX_PART_LEN).as_str())).len(),
+            MAX_PART_LEN
+        );
     }
 }

@@ -1,0 +1,473 @@
+//! The cache: a store, its settings, and what runs on it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::{CacheConfig, ConfigError, Settings};
+use crate::envelope::{self, SealError};
+use crate::error::{CacheError, ErrorKind};
+use crate::flight::Flights;
+use crate::invalidation::Effects;
+use crate::key::{Admits, CacheKey, KeyWriter, RenderedKey};
+use crate::outcome::{CacheValue, NotShared, ResultOf};
+use crate::policy::{Policy, jittered};
+use crate::read_through::{Call, Tally, read_through};
+use crate::recovery::Recovery;
+use crate::slot::{Reply, Step};
+use crate::stats::{Count, Counters, Stats};
+use crate::store::{Payload, Store};
+use crate::switch::{self, Mode, Switch};
+use crate::token::Token;
+
+/// A cache. Cloning it is cheap and gives another handle to the same cache.
+///
+/// Annotated functions use the [global](global) one. A cache of one's own serves code without annotations:
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_runtime::{Cache, CacheConfig, Key, Policy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::new(CacheConfig::embedded())?;
+/// let key = Key::of("user").part(&42_u64);
+/// let policy = Policy::new(Duration::from_secs(3600));
+///
+/// for _ in 0..3 {
+///     // The first call loads, the others hit.
+///     let name = cache.get_or_load(&key, policy, || async { Ok::<_, std::io::Error>("Ada".to_owned()) }).await?;
+///     assert_eq!(name, "Ada");
+/// }
+/// assert_eq!(cache.stats().loads, 1);
+/// assert_eq!(cache.stats().hits, 2);
+///
+/// cache.invalidate(&key).await?;
+/// assert_eq!(cache.get::<String>(&key, policy).await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) recovery: Recovery,
+    pub(crate) counters: Counters,
+    switch: Switch,
+    prefix: Box<[u8]>,
+}
+
+impl Cache {
+    /// Makes a cache. Nothing is connected yet: the first call does that.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of bounds; the error names it.
+    pub fn new(config: CacheConfig) -> Result<Self, ConfigError> {
+        config.into_parts().map(Self::assemble)
+    }
+
+    fn assemble((store, settings, mode, prefix): (Store, Settings, Mode, Box<[u8]>)) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                settings,
+                flights: Arc::default(),
+                recovery: Recovery::default(),
+                counters: Counters::new(),
+                switch: Switch::new(mode),
+                prefix,
+            }),
+        }
+    }
+
+    /// Answers from the cache, or runs `load` and stores the `Ok` it returns.
+    ///
+    /// The same as `#[cached]`, without the macro. `load` runs at most once, in this very future: it needs neither be
+    /// `Send` nor `'static`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `load`. With the store gone, this is `load`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops a running load. Another caller who waits for it takes over; if there is none, the key
+    /// is free for the next.
+    ///
+    /// # Concurrent calls on the same key
+    ///
+    /// One of them loads, in all processes that share the store; the others wait for it, at most
+    /// [`CacheConfig::wait`], and then load without storing. When the load fails, each of those who wait loads itself.
+    pub async fn get_or_load<K, T, E, F, L>(&self, key: &K, policy: Policy, load: F) -> Result<T, E>
+    where
+        K: CacheKey<Admits: Admits<T>> + ?Sized,
+        T: CacheValue,
+        F: FnOnce() -> L,
+        L: Future<Output = Result<T, E>>,
+    {
+        if self.mode() != Mode::On {
+            return load().await;
+        }
+        let call = Call::new(
+            &self.inner,
+            self.render(key),
+            policy,
+            Tally::of_cache(&self.inner),
+        );
+        read_through::<Result<T, E>, ResultOf, _>(call, NotShared, async move { load().await })
+            .await
+    }
+
+    /// Looks a value up, without loading it. `policy` tells which version is asked for; its TTL is of no account.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked. A value that this type cannot be read from is `None`, and counted.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens that could be cut off.
+    pub async fn get<T: CacheValue>(
+        &self,
+        key: &(impl CacheKey<Admits: Admits<T>> + ?Sized),
+        policy: Policy,
+    ) -> Result<Option<T>, CacheError> {
+        if self.mode() != Mode::On {
+            return Ok(None);
+        }
+        let rendered = self.render(key);
+        if self.inner.recovery.concerns(&rendered) {
+            self.inner.work_on_recovery();
+            return Ok(None);
+        }
+        let reply = self
+            .step(key, &rendered, Step::Read, Duration::ZERO)
+            .await?;
+        let Reply::Hit(_, payload) = reply else {
+            return Ok(None);
+        };
+        match payload.open::<T>(&rendered, policy.site_version()) {
+            Some(value) => {
+                self.inner.counters.add(Count::hits);
+                Ok(value)
+            }
+            None => {
+                self.inner.counters.add(Count::unreadable);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Stores a value that the caller has just written to the source.
+    ///
+    /// Returns whether it was stored: `false` if a mutation or an invalidation of the key overlapped, so that it is not
+    /// known which of the two is newer. The key is empty then.
+    ///
+    /// The value must be the newest when this is called. To store what was read from the source, use
+    /// [`get_or_load`](Self::get_or_load), which notices if it grows old meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not take it, or the value cannot be stored. Whatever stood under the key is then invalidated,
+    /// at once or as soon as the store answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future stores the value or invalidates the key.
+    pub async fn put<T: CacheValue>(
+        &self,
+        key: &(impl CacheKey<Admits: Admits<T>> + ?Sized),
+        value: T,
+        policy: Policy,
+    ) -> Result<bool, CacheError> {
+        let template = || key.template();
+        let rendered = self.render(key);
+        match self.mode() {
+            Mode::Detached => return Err(CacheError::new(ErrorKind::Off).at(template())),
+            Mode::Off => return self.invalidate(key).await.map(|()| false),
+            Mode::On => {}
+        }
+        let version = policy.site_version();
+        let payload = match self.inner.payload(&rendered, Some(&value), version) {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.invalidate(key).await?;
+                return Err(seal_error(error).at(template()));
+            }
+        };
+        let mut undone = Undone::new(&self.inner, rendered);
+        let settings = &self.inner.settings;
+        let raise = Step::Raise(undone.fence);
+        self.step(key, &undone.key, raise, settings.fence).await?;
+        let put = Step::Put(undone.fence, payload);
+        let reply = self
+            .step(key, &undone.key, put, jittered(policy.ttl()))
+            .await?;
+        undone.done = true;
+        let stored = matches!(reply, Reply::Done);
+        if stored {
+            self.inner.counters.add(Count::fills);
+        }
+        Ok(stored)
+    }
+
+    /// Drops what is cached under a key. A load of it that is running now will not be stored.
+    ///
+    /// When this has returned `Ok`, no cached read that starts later, in any process sharing the store, returns a value
+    /// loaded before.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not take it in time. It is then queued and retried, and this process reads past the cache
+    /// for this key until it is delivered.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is delivered by a task of the runtime.
+    pub async fn invalidate(&self, key: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
+        let mut effects = Effects::new(self.clone(), None);
+        effects.add(self.render(key));
+        effects
+            .deliver()
+            .await
+            .map_err(|error| error.at(key.template()))
+    }
+
+    /// How far this cache is switched on.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.switch.mode()
+    }
+
+    /// Throws the kill switch. On the [global](global) cache this is the switch of every annotation in the process.
+    ///
+    /// Calls that are under way finish in the mode they began in.
+    ///
+    /// # Errors
+    ///
+    /// On the way back from [`Mode::Detached`] with a Redis store: while detached, mutations left no trace in Redis, so
+    /// what it holds may be stale. Restart the processes of the namespace with a new `CACHE_EPOCH` instead.
+    pub fn set_mode(&self, mode: Mode) -> Result<(), CacheError> {
+        if self.mode() == Mode::Detached && mode != Mode::Detached {
+            let Some(store) = self.inner.store.as_embedded() else {
+                return Err(CacheError::because(
+                    ErrorKind::Off,
+                    "what Redis holds may be stale after REDIS_ENABLED=false; restart the processes of this namespace \
+                     with a new CACHE_EPOCH",
+                ));
+            };
+            // Before the mode: nobody fills while it is detached, and the leases of older loads are gone with this.
+            store.clear();
+        }
+        self.inner.switch.set(mode);
+        if GLOBAL
+            .get()
+            .is_some_and(|global| Arc::ptr_eq(&global.inner, &self.inner))
+        {
+            switch::set_annotations(mode);
+        }
+        tracing::info!(?mode, "the cache was switched");
+        Ok(())
+    }
+
+    /// What happened in this cache since it was made, by annotated functions and by direct calls.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.read()
+    }
+
+    /// How many invalidations the store has not taken yet. At most 10 000 are kept.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.inner.recovery.len()
+    }
+
+    pub(crate) fn render(&self, key: &(impl CacheKey + ?Sized)) -> RenderedKey {
+        self.inner.render(|writer| key.write_key(writer))
+    }
+
+    async fn step(
+        &self,
+        key: &(impl CacheKey + ?Sized),
+        rendered: &RenderedKey,
+        step: Step<Payload>,
+        ttl: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
+        let limit = self.inner.settings.store_budget;
+        self.inner
+            .store
+            .apply(rendered, step, ttl, limit)
+            .await
+            .map_err(|error| {
+                self.inner.counters.add(Count::store_errors);
+                error.at(key.template())
+            })
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("store", &self.inner.store)
+            .field("mode", &self.mode())
+            .field("prefix", &String::from_utf8_lossy(&self.inner.prefix))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn mode(&self) -> Mode {
+        self.switch.mode()
+    }
+
+    pub(crate) fn render(&self, write: impl FnOnce(&mut KeyWriter)) -> RenderedKey {
+        let mut key = KeyWriter::new(&self.prefix);
+        write(&mut key);
+        key.finish()
+    }
+
+    /// A value in the form that the store keeps.
+    pub(crate) fn payload<T: Serialize + Clone + Send + Sync + 'static>(
+        &self,
+        key: &RenderedKey,
+        value: Option<&T>,
+        version: u32,
+    ) -> Result<Payload, SealError> {
+        if self.store.as_embedded().is_some() {
+            return Ok(Payload::Typed(Arc::new(value.cloned()), version));
+        }
+        let max = self.settings.max_value_len;
+        envelope::seal(key.as_bytes(), value, version, max).map(Payload::Sealed)
+    }
+
+    /// Carries out a step that nobody waits for: at once in the embedded store, else in a task of the runtime. Without
+    /// a runtime it is left undone, so it must only be one that expiry does as well, later.
+    pub(crate) fn step_in_background(self: &Arc<Self>, key: &RenderedKey, step: Step<Payload>) {
+        if let Some(store) = self.store.as_embedded() {
+            store.apply(key, step, Duration::ZERO);
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (inner, key) = (self.clone(), key.clone());
+            runtime.spawn(async move {
+                let limit = inner.settings.store_budget;
+                let _ = inner.store.apply(&key, step, Duration::ZERO, limit).await;
+            });
+        }
+    }
+}
+
+impl Payload {
+    /// The value, or `None` within for a value known to be absent; `None` if it is not one of this type and version.
+    pub(crate) fn open<T: CacheValue>(&self, key: &RenderedKey, version: u32) -> Option<Option<T>> {
+        match self {
+            Self::Typed(value, of) => {
+                (*of == version).then(|| value.downcast_ref::<Option<T>>().cloned())?
+            }
+            Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version).ok(),
+        }
+    }
+}
+
+pub(crate) fn seal_error(error: SealError) -> CacheError {
+    let kind = match error {
+        SealError::Encode(_) => ErrorKind::Unencodable,
+        SealError::TooLarge { .. } => ErrorKind::TooLarge,
+    };
+    CacheError::because(kind, error)
+}
+
+/// A fence raised by a put that did not come to its end: lowered, and the key invalidated.
+struct Undone<'a> {
+    inner: &'a Arc<Inner>,
+    key: RenderedKey,
+    fence: Token,
+    done: bool,
+}
+
+impl<'a> Undone<'a> {
+    fn new(inner: &'a Arc<Inner>, key: RenderedKey) -> Self {
+        Self {
+            inner,
+            key,
+            fence: Token::next(),
+            done: false,
+        }
+    }
+}
+
+impl Drop for Undone<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.inner
+                .step_in_background(&self.key, Step::Lower(self.fence));
+            Effects::new(
+                Cache {
+                    inner: self.inner.clone(),
+                },
+                None,
+            )
+            .add(self.key.clone());
+        }
+    }
+}
+
+static GLOBAL: OnceLock<Cache> = OnceLock::new();
+
+/// The cache of the annotated functions. Unless one was [installed](install), the first use makes it from the
+/// environment, see [`CacheConfig::from_env`]; if that is wrong, the error is logged and the cache stays off.
+///
+/// ```
+/// println!("{} hits", cache_runtime::global().stats().hits);
+/// ```
+pub fn global() -> &'static Cache {
+    GLOBAL.get_or_init(|| {
+        let cache = CacheConfig::from_env()
+            .and_then(Cache::new)
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, "the cache stays off");
+                Cache::assemble(
+                    CacheConfig::embedded()
+                        .mode(Mode::Detached)
+                        .into_parts_in_bounds(),
+                )
+            });
+        switch::set_annotations(cache.mode());
+        cache
+    })
+}
+
+/// Makes `cache` the one of the annotated functions. Call it before the first of them runs.
+///
+/// # Errors
+///
+/// The cache back, if there is one already.
+///
+/// ```
+/// use cache_runtime::{Cache, CacheConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // At start-up, a wrong environment is an error to be seen, not a log line.
+/// let cache = Cache::new(CacheConfig::from_env()?)?;
+/// cache_runtime::install(cache).map_err(|_| "a cached function ran before start-up was through")?;
+/// # Ok(()) }
+/// ```
+pub fn install(cache: Cache) -> Result<(), Cache> {
+    let mode = cache.mode();
+    GLOBAL.set(cache)?;
+    switch::set_annotations(mode);
+    Ok(())
+}

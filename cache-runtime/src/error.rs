@@ -1,0 +1,124 @@
+//! What can go wrong, and how it is told.
+
+use std::borrow::Cow;
+use std::fmt;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a direct operation on a [`Cache`](crate::Cache) failed.
+///
+/// Annotated functions never return this: with the store gone they are what they were without the annotation.
+///
+/// ```
+/// # use cache_runtime::{Cache, CacheConfig, ErrorKind, Key};
+/// # async fn example(cache: Cache) {
+/// if let Err(error) = cache.invalidate(&Key::of("settings:global")).await {
+///     // The invalidation is queued and will be delivered; this process reads past the cache until then.
+///     eprintln!("{error}");
+///     assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Rejected));
+/// }
+/// # }
+/// ```
+pub struct CacheError {
+    kind: ErrorKind,
+    template: Option<Cow<'static, str>>,
+    source: Option<Source>,
+}
+
+/// The sort of a [`CacheError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The store did not answer within the store budget.
+    Timeout,
+    /// The store cannot be reached.
+    Unavailable,
+    /// The store answered with an error: out of memory, read-only, loading, …
+    Rejected,
+    /// The store answered something that is no answer.
+    Garbled,
+    /// Redis was used outside a tokio runtime.
+    NoRuntime,
+    /// The value cannot be encoded.
+    Unencodable,
+    /// The value is larger than the bound.
+    TooLarge,
+    /// The cache is switched off.
+    Off,
+}
+
+impl ErrorKind {
+    fn says(self) -> &'static str {
+        match self {
+            Self::Timeout => "the store did not answer within the store budget",
+            Self::Unavailable => "the store cannot be reached",
+            Self::Rejected => "the store refused",
+            Self::Garbled => "the store answered something that is no answer",
+            Self::NoRuntime => {
+                "the Redis store needs a tokio runtime; call this from a task of one, or use the embedded store"
+            }
+            Self::Unencodable => "the value cannot be encoded",
+            Self::TooLarge => "the value is larger than `CacheConfig::max_value_len` allows",
+            Self::Off => "the cache is switched off",
+        }
+    }
+}
+
+impl CacheError {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            template: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn because(kind: ErrorKind, source: impl Into<Source>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..Self::new(kind)
+        }
+    }
+
+    pub(crate) fn at(mut self, template: Cow<'static, str>) -> Self {
+        self.template = Some(template);
+        self
+    }
+
+    /// The sort of error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The key template of the operation, where there is one.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        self.template.as_deref()
+    }
+}
+
+impl fmt::Display for CacheError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(template) = &self.template {
+            write!(f, "cache key `{template}`: ")?;
+        }
+        f.write_str(self.kind.says())?;
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for CacheError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CacheError({:?}: {self})", self.kind)
+    }
+}
+
+impl std::error::Error for CacheError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}

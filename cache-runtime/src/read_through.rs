@@ -1,0 +1,458 @@
+//! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::cache::Inner;
+use crate::envelope::SealError;
+use crate::error::{CacheError, ErrorKind};
+use crate::flight::{Landing, Role, Seat};
+use crate::key::RenderedKey;
+use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::policy::{Policy, jittered};
+use crate::site::CallSite;
+use crate::slot::{Reply, Step};
+use crate::stats::Count;
+use crate::store::Payload;
+use crate::timer;
+use crate::token::Token;
+
+/// The delays between two looks at a lease that another process holds.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+const SLOWEST_LOOK: Duration = Duration::from_millis(25);
+
+/// How often one call looks at a slot that changes hands under it.
+const MAX_LOOKS: u32 = 16;
+
+/// Where a call is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally<'a> {
+    inner: &'a Inner,
+    site: Option<&'static CallSite>,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn of_cache(inner: &'a Inner) -> Self {
+        Self { inner, site: None }
+    }
+
+    pub(crate) fn of_site(inner: &'a Inner, site: &'static CallSite) -> Self {
+        Self {
+            inner,
+            site: Some(site),
+        }
+    }
+
+    fn add(&self, count: Count) {
+        self.inner.counters.add(count);
+        if let Some(site) = self.site {
+            site.counters.add(count);
+        }
+    }
+}
+
+/// One call, as far as it does not depend on the types of the function.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    inner: &'a Arc<Inner>,
+    key: RenderedKey,
+    policy: Policy,
+    tally: Tally<'a>,
+    /// What is left of the store budget.
+    budget: Duration,
+    /// When waiting for others' loads ends; set by the first wait.
+    waits_until: Option<Instant>,
+    /// A value that was read and is none for this call.
+    unreadable: Option<Token>,
+    /// How often it has looked at the slot.
+    looks: u32,
+}
+
+/// What a call does next.
+enum Turn {
+    /// Return this value, if it can be read.
+    Hit(Token, Payload),
+    /// Load, and fill.
+    Lead(Lease),
+    /// Return what another's load brought, if it can be shared.
+    Landed(Landing),
+    /// Load without a fill.
+    Alone(Count),
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        inner: &'a Arc<Inner>,
+        key: RenderedKey,
+        policy: Policy,
+        tally: Tally<'a>,
+    ) -> Self {
+        Self {
+            inner,
+            key,
+            policy,
+            tally,
+            budget: inner.settings.store_budget,
+            waits_until: None,
+            unreadable: None,
+            looks: 0,
+        }
+    }
+
+    /// One step within what is left of the budget.
+    async fn step(
+        &mut self,
+        step: Step<Payload>,
+        ttl: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
+        if self.budget.is_zero() {
+            return Err(CacheError::new(ErrorKind::Timeout));
+        }
+        let started = Instant::now();
+        let reply = self
+            .inner
+            .store
+            .apply(&self.key, step, ttl, self.budget)
+            .await;
+        self.budget = self.budget.saturating_sub(started.elapsed());
+        if let Err(error) = &reply {
+            self.tally.add(Count::store_errors);
+            tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
+        }
+        reply
+    }
+
+    /// Finds out what to do.
+    async fn next(&mut self) -> Turn {
+        if self.inner.recovery.len() > 0 {
+            self.inner.work_on_recovery();
+        }
+        if self.inner.recovery.concerns(&self.key) {
+            return Turn::Alone(Count::bypasses_fenced);
+        }
+        while self.looks < MAX_LOOKS {
+            self.looks += 1;
+            let reply = match self.unreadable {
+                None => self.step(Step::Read, Duration::ZERO).await,
+                // As good as absent, and to be replaced.
+                Some(_) => Ok(Reply::Miss),
+            };
+            let leased = match reply {
+                Err(_) => return Turn::Alone(Count::bypasses_store),
+                Ok(Reply::Hit(token, payload)) => return Turn::Hit(token, payload),
+                Ok(Reply::Leased(token)) => token,
+                Ok(Reply::Miss) => match self.acquire().await {
+                    Ok(turn) => return turn,
+                    Err(token) => token,
+                },
+                Ok(_) => return Turn::Alone(Count::bypasses_fenced),
+            };
+            if let Some(turn) = self.wait_for(leased).await {
+                return turn;
+            }
+        }
+        Turn::Alone(Count::bypasses_waited)
+    }
+
+    /// Tries to take the lease; `Err` with the lease of another who was faster.
+    async fn acquire(&mut self) -> Result<Turn, Token> {
+        // Boarded before the lease is taken, so that whoever reads it in this process finds the flight.
+        let token = Token::next();
+        let (Role::Lead(seat) | Role::Follow(seat)) = self.inner.flights.board(token);
+        let lease = Lease::own(self.inner, &self.key, seat);
+        let step = Step::Acquire {
+            lease: token,
+            over: self.unreadable,
+        };
+        match self.step(step, self.inner.settings.lease).await {
+            Ok(Reply::Granted) => Ok(Turn::Lead(lease)),
+            // Whether the lease was taken is not known: it is given back when `lease` is dropped.
+            Err(_) => Ok(Turn::Alone(Count::bypasses_store)),
+            Ok(reply) => {
+                lease.seat.settle();
+                match reply {
+                    Reply::Hit(token, payload) => Ok(Turn::Hit(token, payload)),
+                    Reply::Leased(token) => Err(token),
+                    _ => Ok(Turn::Alone(Count::bypasses_fenced)),
+                }
+            }
+        }
+    }
+
+    /// Waits until a lease is over; `None` to look again.
+    async fn wait_for(&mut self, token: Token) -> Option<Turn> {
+        let wait = self.inner.settings.wait;
+        let until = *self
+            .waits_until
+            .get_or_insert_with(|| Instant::now() + wait);
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Some(Turn::Alone(Count::bypasses_waited));
+        }
+        match self.inner.flights.board(token) {
+            Role::Follow(seat) => {
+                let mut lease = Lease::own(self.inner, &self.key, seat);
+                match within(left, lease.seat.landing()).await {
+                    None => Some(Turn::Alone(Count::bypasses_waited)),
+                    Some(Some(Landing::Moved)) => None,
+                    Some(Some(landing)) => Some(Turn::Landed(landing)),
+                    Some(None) => Some(Turn::Lead(lease)),
+                }
+            }
+            Role::Lead(seat) => {
+                // The loader is in another process, or the last of this one is just giving the lease back.
+                seat.settle();
+                let lease = Lease::own(self.inner, &self.key, seat);
+                self.watch(&lease, until).await
+            }
+        }
+    }
+
+    /// Looks at a lease of another process until it is over, for all callers of this process who wait for it.
+    ///
+    /// What such a look finds is right for each of them: they read the lease in the slot after they began, and
+    /// whatever follows it there is newer.
+    async fn watch(&mut self, lease: &Lease, until: Instant) -> Option<Turn> {
+        let mut delay = FIRST_LOOK;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(Turn::Alone(Count::bypasses_waited));
+            }
+            timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
+            delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
+
+            let limit = self.inner.settings.store_budget.min(left);
+            match self
+                .inner
+                .store
+                .apply(&self.key, Step::Read, Duration::ZERO, limit)
+                .await
+            {
+                Ok(Reply::Leased(token)) if token == lease.seat.token() => {}
+                Ok(Reply::Hit(token, payload)) => {
+                    lease.seat.land(Landing::Value(payload.clone()));
+                    return Some(Turn::Hit(token, payload));
+                }
+                Ok(_) => {
+                    lease.seat.land(Landing::Moved);
+                    return None;
+                }
+                Err(_) => {
+                    self.tally.add(Count::store_errors);
+                    lease.seat.land(Landing::Failed(None));
+                    return Some(Turn::Alone(Count::bypasses_store));
+                }
+            }
+        }
+    }
+
+    /// Stores what was loaded, if the lease still stands.
+    async fn fill(&mut self, lease: &Lease, payload: Payload, ttl: Duration) {
+        let ttl = jittered(ttl);
+        if ttl < Duration::from_millis(1) {
+            return self.release(lease).await;
+        }
+        match self
+            .step(Step::Fill(lease.seat.token(), payload), ttl)
+            .await
+        {
+            Ok(reply) => {
+                lease.seat.settle();
+                self.tally.add(if matches!(reply, Reply::Done) {
+                    Count::fills
+                } else {
+                    Count::fills_refused
+                });
+            }
+            // Whether it was stored is not known; `lease` gives it back when dropped, which spares a stored value.
+            Err(_) => {}
+        }
+    }
+
+    /// Gives the lease back, so that the next caller need not wait for its expiry.
+    async fn release(&mut self, lease: &Lease) {
+        if self
+            .step(Step::Release(lease.seat.token()), Duration::ZERO)
+            .await
+            .is_ok()
+        {
+            lease.seat.settle();
+        }
+    }
+}
+
+/// A place in a flight, and the lease that it is about: given back by the last who leaves.
+struct Lease {
+    inner: Arc<Inner>,
+    key: RenderedKey,
+    seat: Seat,
+}
+
+impl Lease {
+    fn own(inner: &Arc<Inner>, key: &RenderedKey, seat: Seat) -> Self {
+        Self {
+            inner: inner.clone(),
+            key: key.clone(),
+            seat,
+        }
+    }
+
+    /// Renews the lease for as long as it stands and this is polled. Never ends.
+    async fn renew(&self) {
+        let settings = &self.inner.settings;
+        loop {
+            timer::sleep(settings.lease / 3).await;
+            let step = Step::Renew(self.seat.token());
+            if let Ok(Reply::Refused) = self
+                .inner
+                .store
+                .apply(&self.key, step, settings.lease, settings.store_budget)
+                .await
+            {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.seat.leave() {
+            let step = Step::Release(self.seat.token());
+            self.inner.step_in_background(&self.key, step);
+        }
+    }
+}
+
+/// Runs one call. `body` is polled at most from here, never spawned; it runs at most once.
+///
+/// # Cancel safety
+///
+/// Dropped while it loads: followers in this process take the lease over, or it is released. Dropped while it fills:
+/// the value is stored or not.
+pub(crate) async fn read_through<R, S, C>(
+    mut call: Call<'_>,
+    sharing: C,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+{
+    loop {
+        let reason = match call.next().await {
+            Turn::Hit(token, payload) => match open::<R, S>(&call, &payload) {
+                Some(value) => {
+                    call.tally.add(Count::hits);
+                    return value;
+                }
+                None => {
+                    call.tally.add(Count::unreadable);
+                    call.unreadable = Some(token);
+                    continue;
+                }
+            },
+            Turn::Landed(landing) => {
+                let shared = match &landing {
+                    Landing::Value(payload) => open::<R, S>(&call, payload),
+                    Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
+                    Landing::Failed(None) | Landing::Moved => None,
+                };
+                if let Some(value) = shared {
+                    call.tally.add(Count::joins);
+                    return value;
+                }
+                Count::bypasses_failed
+            }
+            Turn::Lead(lease) => return lead(call, lease, sharing, body).await,
+            Turn::Alone(reason) => reason,
+        };
+        call.tally.add(reason);
+        call.tally.add(Count::loads);
+        return body.await;
+    }
+}
+
+/// Loads and fills.
+async fn lead<R, S, C>(
+    mut call: Call<'_>,
+    lease: Lease,
+    sharing: C,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+{
+    call.tally.add(Count::misses);
+    call.tally.add(Count::loads);
+    let returned = alongside(body, lease.renew()).await;
+    let (value, ttl) = match returned.view() {
+        View::Value(value) => (Some(value), Some(call.policy.ttl())),
+        View::Absent => (None, call.policy.ttl_of_none()),
+        View::Failed(error) => {
+            call.tally.add(Count::load_errors);
+            lease.seat.land(Landing::Failed(sharing.capture(error)));
+            call.release(&lease).await;
+            return returned;
+        }
+    };
+    let version = call.policy.site_version();
+    // Those who wait are served before the store is: they need not wait for it.
+    if lease.seat.has_followers() {
+        let shared = Payload::Typed(Arc::new(value.cloned()), version);
+        lease.seat.land(Landing::Value(shared));
+    }
+    let Some(ttl) = ttl else {
+        call.release(&lease).await;
+        return returned;
+    };
+    match call.inner.payload(&call.key, value, version) {
+        Ok(payload) => call.fill(&lease, payload, ttl).await,
+        Err(error) => {
+            call.tally.add(match error {
+                SealError::TooLarge { .. } => Count::too_large,
+                SealError::Encode(_) => Count::unencodable,
+            });
+            tracing::debug!(%error, key = ?call.key, "a loaded value is not stored");
+            call.release(&lease).await;
+        }
+    }
+    returned
+}
+
+fn open<R, S>(call: &Call<'_>, payload: &Payload) -> Option<R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
+    R::from_stored(payload.open(&call.key, call.policy.site_version())?)
+}
+
+/// Polls `side` along with `main`, and ends with `main`.
+async fn alongside<R>(main: impl Future<Output = R>, side: impl Future<Output = ()>) -> R {
+    let (mut main, mut side) = (pin!(main), pin!(side));
+    std::future::poll_fn(move |context| {
+        let polled = main.as_mut().poll(context);
+        if polled.is_pending() {
+            // It never ends.
+            let _ = side.as_mut().poll(context);
+        }
+        polled
+    })
+    .await
+}
+
+/// Polls `main` for at most `limit`.
+async fn within<R>(limit: Duration, main: impl Future<Output = R>) -> Option<R> {
+    let (mut main, mut limit) = (pin!(main), pin!(timer::sleep(limit)));
+    std::future::poll_fn(move |context| {
+        if let Poll::Ready(done) = main.as_mut().poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        limit.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,79 @@
+//! Stores: where slots live.
+
+pub(crate) mod embedded;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::CacheError;
+use crate::key::RenderedKey;
+use crate::slot::{Reply, Step};
+
+use embedded::EmbeddedStore;
+#[cfg(feature = "redis")]
+use redis::RedisStore;
+
+/// A value on its way into or out of a store.
+#[derive(Clone)]
+pub(crate) enum Payload {
+    /// As it is: an `Option<T>` (`None` for a value known to be absent) and the version of its call site.
+    Typed(Arc<dyn Any + Send + Sync>, u32),
+    /// In its envelope.
+    Sealed(Bytes),
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Typed(_, version) => write!(f, "Typed(version {version})"),
+            Self::Sealed(bytes) => write!(f, "Sealed({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// The store of one cache.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Embedded(EmbeddedStore),
+    #[cfg(feature = "redis")]
+    Redis(RedisStore),
+}
+
+impl Store {
+    /// Carries out one step. What it stores lives for `ttl`; an answer takes at most `limit`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped step may or may not have been carried out, now or later: every step names what it changes by a token
+    /// that is used once, so that a late one is refused.
+    pub(crate) async fn apply(
+        &self,
+        key: &RenderedKey,
+        step: Step<Payload>,
+        ttl: Duration,
+        limit: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
+        #[cfg(not(feature = "redis"))]
+        let _ = limit;
+        match self {
+            Self::Embedded(store) => Ok(store.apply(key, step, ttl)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.apply(key, step, ttl, limit).await,
+        }
+    }
+
+    /// The embedded store, which needs no waiting.
+    pub(crate) fn as_embedded(&self) -> Option<&EmbeddedStore> {
+        match self {
+            Self::Embedded(store) => Some(store),
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Connections: one per tokio runtime, opened by the first call on it, replaced when it hangs.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use tokio::runtime::{Handle, Id};
+
+use crate::error::{CacheError, ErrorKind};
+use crate::lock::lock;
+
+/// How long opening a connection may take. A call does not wait for it longer than its own budget.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// After this many answers in a row that did not come, the connection is taken to be dead. (One whose packets
+/// are dropped on the way never reports an error.)
+const TIMEOUTS_OF_A_DEAD_CONNECTION: u32 = 5;
+
+/// How many runtimes of one process have a connection at a time.
+const MAX_RUNTIMES: usize = 8;
+
+/// The connections of one store.
+///
+/// A connection is driven by a task of the runtime that opened it and dies with that runtime, as a test's does; one
+/// store is used from several over a process's life.
+pub(super) struct Connections {
+    client: redis::Client,
+    open: Mutex<Vec<(Id, ConnectionManager)>>,
+    timeouts: AtomicU32,
+}
+
+impl Connections {
+    pub(super) fn new(client: redis::Client) -> Self {
+        Self {
+            client,
+            open: Mutex::new(Vec::new()),
+            timeouts: AtomicU32::new(0),
+        }
+    }
+
+    /// The connection of the current runtime. Does not wait: it is opened by its first command.
+    pub(super) fn get(&self) -> Result<ConnectionManager, CacheError> {
+        let runtime = Handle::try_current()
+            .map_err(|_| CacheError::new(ErrorKind::NoRuntime))?
+            .id();
+        let mut open = lock(&self.open);
+        if let Some((_, connection)) = open.iter().find(|(id, _)| *id == runtime) {
+            return Ok(connection.clone());
+        }
+        // Our own budget bounds each command; without retries, each failed attempt is followed by the next call's.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(None)
+            .set_number_of_retries(0);
+        let connection = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
+            .map_err(|error| CacheError::because(ErrorKind::Unavailable, error))?;
+        if open.len() == MAX_RUNTIMES {
+            open.remove(0);
+        }
+        open.push((runtime, connection.clone()));
+        Ok(connection)
+    }
+
+    /// An answer came.
+    pub(super) fn answered(&self) {
+        if self.timeouts.load(Ordering::Relaxed) != 0 {
+            self.timeouts.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// No answer came.
+    pub(super) fn timed_out(&self) {
+        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_OF_A_DEAD_CONNECTION {
+            self.timeouts.store(0, Ordering::Relaxed);
+            if let Ok(handle) = Handle::try_current() {
+                lock(&self.open).retain(|(id, _)| *id != handle.id());
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The Redis store: slots in a Redis server, shared by every process that names it.
+
+mod connection;
+mod wire;
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::{ErrorKind as RedisErrorKind, RedisError, Script, ServerErrorKind, Value};
+
+use super::Payload;
+use crate::error::{CacheError, ErrorKind};
+use crate::key::RenderedKey;
+use crate::slot::{Fence, Reply, Step};
+
+use connection::Connections;
+
+/// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
+pub(crate) struct RedisStore {
+    connections: Connections,
+    scripts: Scripts,
+}
+
+macro_rules! scripts {
+    ($($name:ident: $($part:literal),+;)*) => {
+        struct Scripts {
+            $($name: Script,)*
+        }
+
+        impl Scripts {
+            fn new() -> Self {
+                Self {
+                    $($name: Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+)),)*
+                }
+            }
+        }
+    };
+}
+scripts! {
+    acquire: "acquire";
+    renew: "renew";
+    replace: "replace";
+    release: "release";
+    invalidate: "fence", "invalidate";
+    raise: "fence", "raise";
+    hold: "fence", "hold";
+    lower: "fence", "lower";
+    put: "fence", "put";
+}
+
+impl RedisStore {
+    pub(crate) fn new(client: redis::Client) -> Self {
+        Self {
+            connections: Connections::new(client),
+            scripts: Scripts::new(),
+        }
+    }
+
+    /// Carries out one step of the table within `limit`.
+    pub(crate) async fn apply(
+        &self,
+        key: &RenderedKey,
+        step: Step<Payload>,
+        ttl: Duration,
+        limit: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
+        let mut connection = self.connections.get()?;
+        let answer = tokio::time::timeout(limit, async {
+            match self.script_of(key, &step, ttl) {
+                Some(script) => script.invoke_async(&mut connection).await,
+                None => {
+                    let command = if matches!(step, Step::Read) {
+                        "GET"
+                    } else {
+                        "UNLINK"
+                    };
+                    redis::cmd(command)
+                        .arg(key.as_bytes())
+                        .query_async(&mut connection)
+                        .await
+                }
+            }
+        })
+        .await;
+        let answer: Value = match answer {
+            Ok(Ok(answer)) => answer,
+            // A key of another type: not ours, so as good as empty.
+            Ok(Err(error)) if is_wrong_type(&error) => Value::Nil,
+            Ok(Err(error)) => {
+                self.connections.answered();
+                return Err(translate(error));
+            }
+            Err(_) => {
+                self.connections.timed_out();
+                return Err(CacheError::new(ErrorKind::Timeout));
+            }
+        };
+        self.connections.answered();
+        reply(&step, answer)
+    }
+
+    /// The script of a step and its arguments; `None` for the two steps that are plain commands.
+    fn script_of(
+        &self,
+        key: &RenderedKey,
+        step: &Step<Payload>,
+        ttl: Duration,
+    ) -> Option<redis::ScriptInvocation<'_>> {
+        let scripts = &self.scripts;
+        let milliseconds = u64::try_from(ttl.as_millis())
+            .unwrap_or(u64::MAX)
+            .clamp(1, MAX_MILLISECONDS);
+        let script = match step {
+            Step::Read | Step::Expire => return None,
+            Step::Acquire { .. } => &scripts.acquire,
+            Step::Renew(_) => &scripts.renew,
+            Step::Fill(..) | Step::Refresh { .. } => &scripts.replace,
+            Step::Release(_) => &scripts.release,
+            Step::Invalidate => &scripts.invalidate,
+            Step::Raise(_) => &scripts.raise,
+            Step::Hold(_) => &scripts.hold,
+            Step::Lower(_) => &scripts.lower,
+            Step::Put(..) => &scripts.put,
+        };
+        let mut call = script.key(key.as_bytes());
+        match step {
+            Step::Read | Step::Invalidate | Step::Expire => {}
+            Step::Acquire { lease, over } => {
+                let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
+                call.arg(&lease.as_bytes()[..]).arg(milliseconds).arg(over);
+            }
+            Step::Renew(token) => {
+                call.arg(&token.as_bytes()[..]).arg(milliseconds);
+            }
+            Step::Raise(token) | Step::Hold(token) => {
+                call.arg(&token.as_bytes()[..])
+                    .arg(milliseconds)
+                    .arg(Fence::MAX_TOKENS);
+            }
+            Step::Fill(lease, value) => {
+                call.arg(&wire::lease(*lease)[..])
+                    .arg(milliseconds)
+                    .arg(wire::value(*lease, sealed(value)));
+            }
+            Step::Refresh { token, next, value } => {
+                call.arg(&wire::value_prefix(*token)[..])
+                    .arg(milliseconds)
+                    .arg(wire::value(*next, sealed(value)));
+            }
+            Step::Release(token) | Step::Lower(token) => {
+                call.arg(&token.as_bytes()[..]);
+            }
+            Step::Put(token, value) => {
+                call.arg(&token.as_bytes()[..])
+                    .arg(milliseconds)
+                    .arg(wire::value(*token, sealed(value)));
+            }
+        }
+        Some(call)
+    }
+}
+
+/// The longest life of a key: 100 years. Redis refuses what overflows its clock.
+const MAX_MILLISECONDS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
+/// This store is only handed sealed values; an empty envelope is unreadable, and so a miss.
+fn sealed(payload: &Payload) -> &[u8] {
+    match payload {
+        Payload::Sealed(bytes) => bytes,
+        Payload::Typed(..) => &[],
+    }
+}
+
+fn reply(step: &Step<Payload>, answer: Value) -> Result<Reply<Payload>, CacheError> {
+    match (step, answer) {
+        (Step::Read, Value::Nil) => Ok(Reply::Miss),
+        (Step::Acquire { .. }, Value::Nil) => Ok(Reply::Granted),
+        (Step::Read | Step::Acquire { .. }, Value::BulkString(slot)) => Ok(wire::read(slot)),
+        (Step::Read | Step::Acquire { .. }, _) => Err(CacheError::new(ErrorKind::Garbled)),
+        (Step::Expire, Value::Int(_)) => Ok(Reply::Done),
+        (_, Value::Int(1)) => Ok(Reply::Done),
+        (_, Value::Int(0)) => Ok(Reply::Refused),
+        _ => Err(CacheError::new(ErrorKind::Garbled)),
+    }
+}
+
+fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+}
+
+fn translate(error: RedisError) -> CacheError {
+    let kind = match error.kind() {
+        RedisErrorKind::Io => ErrorKind::Unavailable,
+        RedisErrorKind::Parse | RedisErrorKind::UnexpectedReturnType => ErrorKind::Garbled,
+        RedisErrorKind::Server(ServerErrorKind::ResponseError) => ErrorKind::Rejected,
+        _ if error.is_connection_dropped() || error.is_connection_refusal() => {
+            ErrorKind::Unavailable
+        }
+        _ => ErrorKind::Rejected,
+    };
+    CacheError::because(kind, error)
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisStore")
+    }
+}

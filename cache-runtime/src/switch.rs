@@ -1,0 +1,66 @@
+//! The kill switch.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How far a cache is switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Reads and invalidations go through the store.
+    On,
+    /// Every read is the plain call; invalidations still reach the store, so that switching on again serves nothing
+    /// stale. The environment's `CACHE_ENABLED=false`.
+    Off,
+    /// The store is never contacted. The environment's `REDIS_ENABLED=false`: the rollback in which Redis may be gone.
+    /// Mutations leave no trace in the store meanwhile, see [`Cache::set_mode`](crate::Cache::set_mode) for the way back.
+    Detached,
+}
+
+impl Mode {
+    const fn code(self) -> u8 {
+        match self {
+            Self::On => 1,
+            Self::Off => 2,
+            Self::Detached => 3,
+        }
+    }
+
+    const fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::On,
+            2 => Self::Off,
+            _ => Self::Detached,
+        }
+    }
+}
+
+/// A mode that can change while it is read.
+#[derive(Debug)]
+pub(crate) struct Switch(AtomicU8);
+
+impl Switch {
+    pub(crate) const fn new(mode: Mode) -> Self {
+        Self(AtomicU8::new(mode.code()))
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        Mode::from_code(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.0.store(mode.code(), Ordering::SeqCst);
+    }
+}
+
+/// The mode of the global cache once more, where an annotated call finds it with one load and without the cache.
+/// 0 while there is no global cache.
+static GLOBAL: AtomicU8 = AtomicU8::new(0);
+
+/// Whether an annotated call is to be the plain call. `false` before the global cache exists: the caller then makes it.
+pub(crate) fn annotations_are_off() -> bool {
+    GLOBAL.load(Ordering::Relaxed) > Mode::On.code()
+}
+
+/// Follows the global cache's switch.
+pub(crate) fn set_annotations(mode: Mode) {
+    GLOBAL.store(mode.code(), Ordering::SeqCst);
+}
