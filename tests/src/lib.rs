@@ -1,1 +1,9 @@
-//! Real servers for the tests.
+//! Real servers and small helpers for the tests.
+//!
+//! A test starts the server it needs on a free port; dropping the handle stops it by its own pid.
+
+pub mod redis_server;
+pub mod wait;
+
+pub use redis_server::RedisServer;
+pub use wait::eventually;

@@ -1,0 +1,200 @@
+//! A real `redis-server` of one's own.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test that has no server is to fail"
+)]
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A `redis-server` on a free port of the loopback interface, without persistence. Stopped on drop.
+#[derive(Debug)]
+pub struct RedisServer {
+    process: Option<Child>,
+    directory: TempDir,
+    port: u16,
+    options: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When `redis-server` is not installed or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with more options: `["--maxmemory", "2mb"]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with(options: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary folder");
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        // Between looking for a free port and listening on it another may take it.
+        for _ in 0..10 {
+            let mut server = Self {
+                process: None,
+                directory: TempDir::new_in(directory.path()).expect("a temporary folder"),
+                port: free_port(),
+                options: options.clone(),
+            };
+            if server.launch() {
+                server.directory = directory;
+                return server;
+            }
+        }
+        panic!("no redis-server could be started");
+    }
+
+    /// The URL of this server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Freezes the process: connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Kills the process; what it held is gone.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("to kill redis-server");
+            process.wait().expect("to reap redis-server");
+        }
+    }
+
+    /// Starts it again on the same port, empty.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        self.kill();
+        assert!(self.launch(), "redis-server did not start again");
+    }
+
+    /// A connection for the test's own questions.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be opened.
+    #[must_use]
+    pub fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url())
+            .and_then(|client| client.get_connection())
+            .expect("a connection")
+    }
+
+    /// Asks one question.
+    ///
+    /// # Panics
+    ///
+    /// When it is not answered.
+    pub fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let (name, args) = command.split_first().expect("a command");
+        let mut cmd = redis::cmd(name);
+        for arg in args {
+            cmd.arg(*arg);
+        }
+        cmd.query(&mut self.connection()).expect("an answer")
+    }
+
+    /// How often a command was called since the last `CONFIG RESETSTAT`.
+    #[must_use]
+    pub fn calls_of(&self, command: &str) -> u64 {
+        let stats: String = self.ask(&["INFO", "commandstats"]);
+        let line = format!("cmdstat_{command}:calls=");
+        stats
+            .lines()
+            .find_map(|l| l.strip_prefix(&line)?.split(',').next()?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    fn launch(&mut self) -> bool {
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no"])
+            .args(&self.options)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server, which `bash tests/run.sh` installs");
+        let process = self.process.insert(process);
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(20) {
+            if process.try_wait().is_ok_and(|exit| exit.is_some()) {
+                return false;
+            }
+            let answered = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))
+                .and_then(|client| client.get_connection_with_timeout(Duration::from_secs(1)))
+                .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+            if answered.is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.process.as_ref().expect("a running server").id();
+        let sent = Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "kill {signal} {pid}"
+        );
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Also ends a frozen one.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// A port that nobody listens on at this moment.
+///
+/// # Panics
+///
+/// When the machine has none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
