@@ -94,6 +94,15 @@ pub fn effects(site: &'static CallSite) -> Effects {
     Effects::new(global().clone(), Some(site))
 }
 
+/// The text of one part. A key that needs what a mutation returned is written after it; its other parts are rendered
+/// before, because the mutation may consume the arguments that they are made of.
+#[must_use]
+pub fn rendered(write: impl FnOnce(&mut KeyWriter)) -> String {
+    let mut part = KeyWriter::new(b"");
+    write(&mut part);
+    String::from_utf8_lossy(part.finish().as_bytes()).into_owned()
+}
+
 /// Runs a mutation, then delivers its invalidations. If it is dropped, they are delivered as well.
 pub async fn invalidated<R>(mut effects: Effects, body: impl Future<Output = R>) -> R {
     let returned = body.await;

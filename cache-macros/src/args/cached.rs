@@ -1,0 +1,110 @@
+//! `#[cached(key = …, ttl = …, none_ttl = …, version = …, skip(…), crate = …)]`
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Expr, Ident, Lit, Path, parenthesized, token};
+
+use super::{KeyArg, Options, each, is_assignment, peek_template, runtime_path, skip_value, value};
+use crate::durations::{literal, milliseconds};
+use crate::errors::Errors;
+
+const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
+
+/// The arguments of `#[cached]`. What is `None` was not given, or was wrong.
+pub(crate) struct Cached {
+    pub(crate) key: Option<KeyArg>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) skip: Vec<Ident>,
+    pub(crate) runtime: Option<Path>,
+}
+
+/// How long, and as what, values are stored.
+pub(crate) struct Policy {
+    pub(crate) ttl_ms: u64,
+    pub(crate) none_ttl_ms: Option<u64>,
+    pub(crate) version: Option<u32>,
+}
+
+impl Cached {
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Options::of(&["key", "ttl", "none_ttl", "version", "skip", "crate"]);
+        let (mut key, mut ttl, mut none_ttl, mut version, mut runtime) = (None, None, None, None, None);
+        let mut skip = Vec::new();
+        each(tokens, errors, |input, errors| {
+            if let Some(template) = peek_template(input) {
+                return Err(syn::Error::new(
+                    template.span(),
+                    "the key needs its name: `key = \"…\"`",
+                ));
+            }
+            if !input.peek(Ident::peek_any) {
+                return Err(input.error(format!("expected an option, as in {EXAMPLE}")));
+            }
+            let name = input.call(Ident::parse_any)?;
+            if !options.admit(&name, errors) {
+                return skip_value(input);
+            }
+            match name.to_string().as_str() {
+                "key" => key = KeyArg::of(value(&name, input, "\"user:<id>\"")?, errors),
+                "ttl" => ttl = Some(milliseconds("ttl", &value(&name, input, "\"5m\"")?)?),
+                "none_ttl" => none_ttl = Some(milliseconds("none_ttl", &value(&name, input, "\"30s\"")?)?),
+                "version" => version = Some(version_of(&value(&name, input, "2")?)?),
+                "skip" => skip = skipped(&name, input, errors)?,
+                _ => runtime = Some(runtime_path(&name, input)?),
+            }
+            Ok(())
+        });
+        for (name, what) in [("key", "what tells two calls apart"), ("ttl", "how long a value may live")] {
+            if !options.was_given(name) {
+                errors.at(Span::call_site(), format!("`{name}` is missing: {what}, as in {EXAMPLE}"));
+            }
+        }
+        let policy = ttl.map(|ttl_ms| Policy {
+            ttl_ms,
+            none_ttl_ms: none_ttl,
+            version,
+        });
+        Self {
+            key,
+            policy,
+            skip,
+            runtime,
+        }
+    }
+}
+
+fn version_of(value: &Expr) -> syn::Result<u32> {
+    match literal(value) {
+        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u32") => number.base10_parse().ok(),
+        _ => None,
+    }
+    .ok_or_else(|| syn::Error::new_spanned(value, format!("`version` is a number from 0 to {}, written as a literal", u32::MAX)))
+}
+
+/// `skip(db, ctx)`
+fn skipped(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Ident>> {
+    if is_assignment(input) || !input.peek(token::Paren) {
+        let error = syn::Error::new(name.span(), "`skip` names arguments in parentheses: `skip(db, ctx)`");
+        return Err(error);
+    }
+    let content;
+    parenthesized!(content in input);
+    let mut skipped: Vec<Ident> = Vec::new();
+    each(content.parse()?, errors, |input, errors| {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("`skip` names arguments, such as `skip(db, ctx)`"));
+        }
+        let argument = input.call(Ident::parse_any)?;
+        if skipped.contains(&argument) {
+            errors.at(argument.span(), format!("`{argument}` is skipped twice; keep one"));
+        } else {
+            skipped.push(argument);
+        }
+        Ok(())
+    });
+    if skipped.is_empty() {
+        errors.at(name.span(), "`skip` names no argument; remove it, or name one: `skip(db)`");
+    }
+    Ok(skipped)
+}

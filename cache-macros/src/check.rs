@@ -1,0 +1,629 @@
+//! The rules between the arguments of an annotation and what it stands on.
+//!
+//! What passes here is a plan, in which nothing can be wrong any more: [`expand`](crate::expand) only writes it down.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::visit::{self, Visit};
+use syn::{
+    Data, DeriveInput, Expr, Fields, Ident, Index, Lifetime, LitStr, Member, Path, ReturnType, Type, TypeReference,
+    Variant,
+};
+
+use crate::args;
+use crate::args::cached::Policy;
+use crate::args::{KeyArg, identifiers};
+use crate::errors::{Errors, list, meant};
+use crate::function::{Body, Function, Refusal, has_impl_trait};
+use crate::template::{Ending, Piece, Placeholder, Template};
+
+/// A `#[cached]` function.
+pub(crate) struct Cached<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) key: Key,
+    pub(crate) policy: Policy,
+    pub(crate) runtime: TokenStream,
+}
+
+/// An `#[invalidates]` function.
+pub(crate) struct Invalidates<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A type that derives `CacheKey`.
+pub(crate) struct CacheKey<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) template: Resolved,
+    pub(crate) value: Option<Type>,
+    /// The types of the fields that are parts as they stand.
+    pub(crate) parts: Vec<Type>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A type that derives `KeyPart`.
+pub(crate) struct KeyPart<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) text: PartText<'a>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// What a derived `KeyPart` writes.
+pub(crate) enum PartText<'a> {
+    /// What its only field writes.
+    Of(Member, &'a Type),
+    /// The name of its variant.
+    Variant(Vec<&'a Variant>),
+}
+
+/// How one key is made.
+pub(crate) enum Key {
+    Template(Resolved),
+    Typed(Expr),
+}
+
+/// A template whose placeholders are known to name something.
+pub(crate) struct Resolved {
+    pub(crate) literal: LitStr,
+    pub(crate) steps: Vec<Step>,
+}
+
+pub(crate) enum Step {
+    Text(String),
+    Part(Place, Ending),
+}
+
+/// What fills a placeholder.
+pub(crate) enum Place {
+    /// An expression that is there before the body runs.
+    Given(TokenStream),
+    /// Fields of what the body returned.
+    Returned(TokenStream),
+}
+
+impl Resolved {
+    pub(crate) fn needs_return(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::Part(Place::Returned(_), _)))
+    }
+}
+
+impl Key {
+    pub(crate) fn needs_return(&self) -> bool {
+        matches!(self, Self::Template(template) if template.needs_return())
+    }
+}
+
+/// What placeholders can name.
+struct Scope {
+    /// "argument" or "field".
+    noun: &'static str,
+    names: Vec<Name>,
+    receiver: Option<Ident>,
+    returned: Returned,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Returned {
+    Known,
+    NotYet,
+    Never,
+}
+
+struct Name {
+    text: String,
+    span: Span,
+    root: Root,
+}
+
+enum Root {
+    Variable(Ident),
+    Field(Member),
+}
+
+pub(crate) fn cached<'a>(
+    args: args::cached::Cached,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<Cached<'a>> {
+    let body = wrappable(function, "cached", errors);
+    cacheable_return(function, errors);
+    let scope = Scope::of_call(function, Returned::NotYet);
+    let skipped = scope.skipped(&args.skip, errors);
+    let key = args.key.and_then(|key| {
+        let covered = scope.named_in(&key);
+        let resolved = scope.key(key, &skipped, errors)?;
+        scope.conflicts(&skipped, &covered, errors);
+        scope.coverage(&covered, &skipped, errors);
+        Some(resolved)
+    });
+    Some(Cached {
+        function,
+        body: body?,
+        key: key?,
+        policy: args.policy?,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn invalidates<'a>(
+    args: args::invalidates::Invalidates,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<Invalidates<'a>> {
+    let body = wrappable(function, "invalidates", errors);
+    let scope = Scope::of_call(function, Returned::Known);
+    let keys: Vec<Key> = args
+        .keys
+        .into_iter()
+        .filter_map(|key| scope.key(key, &[], errors))
+        .collect();
+    if has_impl_trait(&function.returned())
+        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+    {
+        errors.at(
+            template.literal.span(),
+            "`<return…>` needs a return type with a name; this function returns an `impl Trait`",
+        );
+    }
+    Some(Invalidates {
+        function,
+        body: body?,
+        keys,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn cache_key<'a>(
+    args: args::cache_key::CacheKey,
+    input: &'a DeriveInput,
+    errors: &mut Errors,
+) -> Option<CacheKey<'a>> {
+    let Data::Struct(data) = &input.data else {
+        errors.at(
+            keyword(input),
+            "`CacheKey` is derived for structs; for several kinds of key, write one struct for each",
+        );
+        return None;
+    };
+    let scope = Scope::of_fields(&data.fields);
+    let template = args.template?;
+    let covered: Vec<String> = template.placeholders().map(|placeholder| placeholder.root.clone()).collect();
+    let parts = scope.types_of_bare_parts(&template, &data.fields);
+    let template = scope.template(template, &[], errors)?;
+    scope.coverage(&covered, &[], errors);
+    Some(CacheKey {
+        input,
+        template,
+        value: args.value,
+        parts,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn key_part<'a>(
+    args: args::key_part::KeyPart,
+    input: &'a DeriveInput,
+    errors: &mut Errors,
+) -> Option<KeyPart<'a>> {
+    const SUPPORTED: &str = "`KeyPart` is derived for structs with one field, which they then write, and for enums without fields, which write the variant's name";
+    let text = match &input.data {
+        Data::Struct(data) => {
+            let mut fields = data.fields.iter().zip(data.fields.members());
+            match (fields.next(), fields.next()) {
+                (Some((field, member)), None) => PartText::Of(member, &field.ty),
+                (None, _) => {
+                    errors.at(input.ident.span(), format!("`{}` has no field; {SUPPORTED}", input.ident));
+                    return None;
+                }
+                (_, Some((second, _))) => {
+                    errors.under(
+                        second,
+                        format!(
+                            "`{}` has more than one field; {SUPPORTED}; for several values, put one placeholder for each \
+                             into the key, or derive `CacheKey`",
+                            input.ident
+                        ),
+                    );
+                    return None;
+                }
+            }
+        }
+        Data::Enum(data) => {
+            for variant in data.variants.iter().filter(|variant| !matches!(variant.fields, Fields::Unit)) {
+                errors.under(&variant.fields, format!("`{}` has fields; {SUPPORTED}", variant.ident));
+            }
+            PartText::Variant(data.variants.iter().collect())
+        }
+        Data::Union(_) => {
+            errors.at(keyword(input), format!("this is a union; {SUPPORTED}"));
+            return None;
+        }
+    };
+    Some(KeyPart {
+        input,
+        text,
+        runtime: runtime(args.runtime),
+    })
+}
+
+fn keyword(input: &DeriveInput) -> Span {
+    match &input.data {
+        Data::Struct(data) => data.struct_token.span,
+        Data::Enum(data) => data.enum_token.span,
+        Data::Union(data) => data.union_token.span,
+    }
+}
+
+/// The hidden module that expansions call.
+pub(crate) fn runtime(path: Option<Path>) -> TokenStream {
+    match path {
+        Some(path) => quote_spanned!(Span::mixed_site()=> #path::__private),
+        None => quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
+    }
+}
+
+/// The body, if this is a function that can be wrapped.
+fn wrappable<'a>(function: &'a Function, attribute: &str, errors: &mut Errors) -> Option<&'a Body> {
+    let sig = &function.sig;
+    let before = errors.count();
+    if let Some(constness) = sig.constness {
+        errors.at(constness.span, format!("a `const fn` cannot be `#[{attribute}]`; make it an `async fn`"));
+    }
+    if let Some(abi) = &sig.abi {
+        errors.under(abi, format!("an `extern` function cannot be `#[{attribute}]`: its callers cannot await it"));
+    }
+    if errors.is_new_since(before) {
+        return None;
+    }
+    match &function.body {
+        Ok(body) => Some(body),
+        Err(Refusal::NotAsync) => {
+            errors.at(
+                sig.fn_token.span,
+                format!("`#[{attribute}]` goes on an async function: make it `async fn {}`", sig.ident),
+            );
+            None
+        }
+        Err(Refusal::OpaqueBox) => {
+            errors.at(
+                sig.fn_token.span,
+                format!(
+                    "`#[{attribute}]` cannot see into this body: make it `async fn {}`, or let the body be \
+                     `Box::pin(async move {{ … }})` and nothing else",
+                    sig.ident
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// What a cached function returns must be there, have a name, and borrow nothing.
+fn cacheable_return(function: &Function, errors: &mut Errors) {
+    if matches!(function.body, Err(Refusal::NotAsync)) && matches!(function.sig.output, ReturnType::Default) {
+        return;
+    }
+    if let (Ok(Body::Async(_)), ReturnType::Default) = (&function.body, &function.sig.output) {
+        errors.at(
+            function.sig.paren_token.span.close(),
+            "this function returns nothing, so there is nothing to cache; give it a return type, or remove `#[cached]`",
+        );
+        return;
+    }
+    let returned = function.returned();
+    if matches!(&returned, Type::Tuple(tuple) if tuple.elems.is_empty()) {
+        errors.under(
+            &returned,
+            "this function returns `()`, so there is nothing to cache; remove `#[cached]`",
+        );
+    }
+    if matches!(function.body, Ok(_)) {
+        Borrows(errors).visit_type(&returned);
+    }
+}
+
+struct Borrows<'e>(&'e mut Errors);
+
+impl Borrows<'_> {
+    fn report(&mut self, tokens: impl ToTokens) {
+        self.0.under(
+            tokens,
+            "the return type borrows, but a cached value outlives the call; return an owned type (`String`, `Vec<T>`, `Arc<T>`)",
+        );
+    }
+}
+
+impl<'ast> Visit<'ast> for Borrows<'_> {
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        match &reference.lifetime {
+            Some(lifetime) if lifetime.ident == "static" => visit::visit_type(self, &reference.elem),
+            // The whole reference is one mistake.
+            _ => self.report(reference),
+        }
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if lifetime.ident != "static" {
+            self.report(lifetime);
+        }
+    }
+
+    fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
+        self.0.under(
+            ty,
+            "a cached value needs a type that can be stored; name it instead of `impl Trait`",
+        );
+    }
+}
+
+impl Scope {
+    fn of_call(function: &Function, returned: Returned) -> Self {
+        let mut names: Vec<Name> = Vec::new();
+        for argument in function.arguments() {
+            let text = argument.unraw().to_string();
+            if names.iter().all(|name| name.text != text) {
+                names.push(Name {
+                    text,
+                    span: argument.span(),
+                    root: Root::Variable(argument),
+                });
+            }
+        }
+        Self {
+            noun: "argument",
+            names,
+            receiver: function.receiver(),
+            returned,
+        }
+    }
+
+    fn of_fields(fields: &Fields) -> Self {
+        let names = fields.iter().zip(fields.members()).map(|(field, member)| match &member {
+            Member::Named(name) => Name {
+                text: name.unraw().to_string(),
+                span: name.span(),
+                root: Root::Field(member),
+            },
+            Member::Unnamed(index) => Name {
+                text: index.index.to_string(),
+                span: syn::spanned::Spanned::span(&field.ty),
+                root: Root::Field(member),
+            },
+        });
+        Self {
+            noun: "field",
+            names: names.collect(),
+            receiver: None,
+            returned: Returned::Never,
+        }
+    }
+
+    fn find(&self, text: &str) -> Option<&Name> {
+        self.names.iter().find(|name| name.text == text)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.text.as_str())
+    }
+
+    /// The names that a key mentions.
+    fn named_in(&self, key: &KeyArg) -> Vec<String> {
+        match key {
+            KeyArg::Template(template) => template.placeholders().map(|found| found.root.clone()).collect(),
+            KeyArg::Typed(key) => {
+                let found = identifiers(key).into_iter().map(|name| name.unraw().to_string());
+                found.filter(|name| self.find(name).is_some()).collect()
+            }
+        }
+    }
+
+    fn key(&self, key: KeyArg, skipped: &[Ident], errors: &mut Errors) -> Option<Key> {
+        match key {
+            KeyArg::Template(template) => self.template(template, skipped, errors).map(Key::Template),
+            KeyArg::Typed(key) => Some(Key::Typed(key)),
+        }
+    }
+
+    /// Finds what each placeholder names.
+    fn template(&self, template: Template, skipped: &[Ident], errors: &mut Errors) -> Option<Resolved> {
+        let Template { literal, pieces } = template;
+        let before = errors.count();
+        let roots: Vec<String> = pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Placeholder(placeholder) => Some(placeholder.root.clone()),
+                Piece::Text(_) => None,
+            })
+            .collect();
+        let mut seen: Vec<String> = Vec::new();
+        let mut steps = Vec::new();
+        for piece in pieces {
+            let placeholder = match piece {
+                Piece::Text(text) => {
+                    steps.push(Step::Text(text));
+                    continue;
+                }
+                Piece::Placeholder(placeholder) => placeholder,
+            };
+            let path = placeholder.path();
+            if seen.contains(&path) {
+                let other = self.forgotten(&placeholder.root, &roots, skipped);
+                let hint = other.map_or_else(
+                    || format!("; write it once, {} cannot change the key", "the second"),
+                    |other| format!("; did you mean `<{other}>`?"),
+                );
+                errors.at(literal.span(), format!("`<{path}>` stands twice{hint}"));
+                continue;
+            }
+            match self.place(&placeholder, &literal) {
+                Ok(place) => steps.push(Step::Part(place, placeholder.ending)),
+                Err(message) => errors.at(literal.span(), message),
+            }
+            seen.push(path);
+        }
+        (!errors.is_new_since(before)).then_some(Resolved { literal, steps })
+    }
+
+    /// The name that was probably meant where `root` stands a second time.
+    fn forgotten(&self, root: &str, roots: &[String], skipped: &[Ident]) -> Option<&str> {
+        let uncovered: Vec<&str> = self
+            .texts()
+            .filter(|name| !name.starts_with('_') && !roots.iter().any(|root| root == name))
+            .filter(|name| !skipped.iter().any(|skipped| skipped.unraw() == name))
+            .collect();
+        meant(root, uncovered.iter().copied()).or_else(|| uncovered.first().copied())
+    }
+
+    fn place(&self, placeholder: &Placeholder, literal: &LitStr) -> Result<Place, String> {
+        let located = literal.span();
+        let fields = placeholder.fields.iter().map(|field| {
+            let member = member(field, located);
+            quote!(.#member)
+        });
+        let fields: TokenStream = fields.collect();
+        let path = placeholder.path();
+        match placeholder.root.as_str() {
+            "return" => match self.returned {
+                Returned::Known => Ok(Place::Returned(fields)),
+                Returned::NotYet => Err(format!(
+                    "`<{path}>`: what the function returns is not known before the call; `<return…>` stands in `#[invalidates]`"
+                )),
+                Returned::Never => Err(format!("`<{path}>`: a key names its own fields; `<return…>` stands in `#[invalidates]`")),
+            },
+            "self" if self.returned != Returned::Never => match &self.receiver {
+                Some(receiver) => {
+                    let receiver = moved_to(receiver, located);
+                    Ok(Place::Given(quote!(#receiver #fields)))
+                }
+                None => Err(format!("`<{path}>`: this function has no `self`{}", self.choices())),
+            },
+            root => match self.find(root).map(|name| &name.root) {
+                Some(Root::Variable(variable)) => {
+                    let variable = moved_to(variable, located);
+                    Ok(Place::Given(quote!(#variable #fields)))
+                }
+                Some(Root::Field(field)) => {
+                    let this = Ident::new("self", located.resolved_at(Span::mixed_site()));
+                    let field = match field {
+                        Member::Named(name) => Member::Named(moved_to(name, located)),
+                        Member::Unnamed(index) => Member::Unnamed(index.clone()),
+                    };
+                    Ok(Place::Given(quote!(#this.#field #fields)))
+                }
+                None => Err(self.unknown(&path, root)),
+            },
+        }
+    }
+
+    fn unknown(&self, path: &str, root: &str) -> String {
+        let hint = meant(root, self.texts()).map_or_else(
+            || self.choices(),
+            |name| format!("; did you mean `<{}>`?", path.replacen(root, name, 1)),
+        );
+        format!("`<{path}>` names no {}{hint}", self.noun)
+    }
+
+    /// "; the arguments are `a` and `b`"
+    fn choices(&self) -> String {
+        match self.names.as_slice() {
+            [] => format!("; there is no {}", self.noun),
+            [only] => format!("; the only {} is `{}`", self.noun, only.text),
+            _ => format!("; the {}s are {}", self.noun, list(self.texts())),
+        }
+    }
+
+    /// Those of `skip(…)` that are arguments.
+    fn skipped(&self, skip: &[Ident], errors: &mut Errors) -> Vec<Ident> {
+        let mut known = Vec::new();
+        for name in skip {
+            let text = name.unraw().to_string();
+            if self.find(&text).is_some() {
+                known.push(name.clone());
+            } else if text == "self" {
+                errors.at(name.span(), "`self` need not be skipped: it is in the key only where the key names it");
+            } else {
+                let hint = meant(&text, self.texts())
+                    .map_or_else(|| self.choices(), |name| format!("; did you mean `{name}`?"));
+                errors.at(name.span(), format!("`{text}` is no argument of this function{hint}"));
+            }
+        }
+        known
+    }
+
+    /// Nothing is in the key and skipped.
+    #[allow(clippy::unused_self)]
+    fn conflicts(&self, skipped: &[Ident], covered: &[String], errors: &mut Errors) {
+        for name in skipped {
+            if covered.contains(&name.unraw().to_string()) {
+                errors.at(name.span(), format!("`{name}` is skipped, but stands in the key; remove it from one of them"));
+            }
+        }
+    }
+
+    /// Everything is in the key, or skipped, or has a name that starts with `_`.
+    fn coverage(&self, covered: &[String], skipped: &[Ident], errors: &mut Errors) {
+        for Name { text, span, .. } in &self.names {
+            let is_settled = text.starts_with('_')
+                || covered.contains(text)
+                || skipped.iter().any(|name| name.unraw() == text.as_str());
+            if is_settled {
+                continue;
+            }
+            let message = match self.noun {
+                "argument" => format!(
+                    "`{text}` is not in the key: two calls that differ only in `{text}` would share an entry: put it in \
+                     the key, or `skip({text})` if it cannot change the result, or name it `_{text}`"
+                ),
+                _ => {
+                    let rename = if text.starts_with(|c: char| c.is_ascii_digit()) {
+                        String::new()
+                    } else {
+                        format!(", or name it `_{text}` if it does not belong to the key")
+                    };
+                    format!(
+                        "the field `{text}` is not in the template: two keys that differ only in `{text}` would be the \
+                         same: put `<{text}>` into the template{rename}"
+                    )
+                }
+            };
+            errors.at(*span, message);
+        }
+    }
+
+    /// The types of the fields that a template names without a path behind them.
+    fn types_of_bare_parts(&self, template: &Template, fields: &Fields) -> Vec<Type> {
+        let is_bare = |name: &str| {
+            template
+                .placeholders()
+                .any(|placeholder| placeholder.root == name && placeholder.fields.is_empty())
+        };
+        fields
+            .iter()
+            .zip(self.texts())
+            .filter(|(_, name)| is_bare(name))
+            .map(|(field, _)| field.ty.clone())
+            .collect()
+    }
+}
+
+/// The same variable, spoken of at `place`, so that a type error about it points there.
+fn moved_to(variable: &Ident, place: Span) -> Ident {
+    let mut moved = variable.clone();
+    moved.set_span(place.resolved_at(variable.span()));
+    moved
+}
+
+fn member(name: &str, span: Span) -> Member {
+    match name.parse::<u32>() {
+        Ok(index) => Member::Unnamed(Index { index, span }),
+        Err(_) => Member::Named(
+            syn::parse_str::<Ident>(name).map_or_else(|_| Ident::new_raw(name, span), |_| Ident::new(name, span)),
+        ),
+    }
+}

@@ -1,0 +1,74 @@
+//! `#[cached]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
+
+use super::{call_site, shape, typed, writing};
+use crate::args::cached::Policy;
+use crate::check::{Cached, Key};
+
+// Input:
+//     async fn find_user(&self, id: u64) -> R { body }
+//
+// Output:
+//     async fn find_user(&self, id: u64) -> R {
+//         let site = { static SITE: CallSite = …; &SITE };
+//         let shape = …;
+//         let sharing = …;
+//         let call = cached_call(site, |writer| { writer.literal("user:"); writer.part(&id); });
+//         cached::<R, _, _>(call, shape, sharing, async move { body }).await
+//     }
+pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
+    let here = Span::mixed_site();
+    let Cached {
+        function,
+        body,
+        key,
+        policy,
+        runtime,
+    } = plan;
+    let returned = function.returned();
+    let site = call_site(runtime, function, &caches(policy, runtime), [key]);
+    let shape = shape(runtime, &returned);
+    let call = match key {
+        Key::Template(template) => {
+            let writing = writing(template);
+            quote_spanned!(here=> #runtime::cached_call(site, #writing))
+        }
+        Key::Typed(key) => {
+            let at_key = key.span().resolved_at(here);
+            let key = typed(key, function);
+            quote_spanned!(at_key=> #runtime::cached_call_typed::<#returned, _, _>(site, &shape, || #key))
+        }
+    };
+    let before = quote_spanned! {here=>
+        let site: &'static #runtime::CallSite = #site;
+        let shape = #shape;
+        let sharing = {
+            #[allow(unused_imports)]
+            use #runtime::{ViaClone as _, ViaNothing as _};
+            (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
+        };
+        let call = #call;
+    };
+    let at_return = returned.span().resolved_at(here);
+    function.wrap(body, &before, |body| {
+        let run = quote_spanned!(at_return=> #runtime::cached::<#returned, _, _>);
+        quote_spanned!(here=> #run(call, shape, sharing, #body).await)
+    })
+}
+
+fn caches(policy: &Policy, runtime: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
+    let ttl = policy.ttl_ms;
+    let none_ttl = policy
+        .none_ttl_ms
+        .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
+    let version = policy.version.map(|version| quote_spanned!(here=> .version(#version)));
+    quote_spanned! {here=>
+        #runtime::Effect::Caches(
+            #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #version
+        )
+    }
+}

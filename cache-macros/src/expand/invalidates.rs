@@ -1,0 +1,92 @@
+//! `#[invalidates]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::{call_site, local, shape, typed, write, write_part, writing};
+use crate::check::{Invalidates, Key, Resolved};
+
+// Input:
+//     async fn rename_user(&self, id: u64) -> R { body }
+//
+// Output:
+//     async fn rename_user(&self, id: u64) -> R {
+//         let mut effects = effects({ static SITE: CallSite = …; &SITE });
+//         effects.key(|writer| { writer.literal("user:"); writer.part(&id); });
+//         invalidated(effects, async move { body }).await
+//     }
+//
+// and where a key has a `<return…>` in it:
+//         let part_0 = rendered(|writer| writer.part(&tenant));
+//         invalidated_by_return::<R, _>(effects, shape, async move { body }, |returned, effects| {
+//             effects.key(|writer| { writer.literal(&part_0); writer.literal(":"); writer.part(&returned.id); });
+//         }).await
+pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
+    let here = Span::mixed_site();
+    let Invalidates {
+        function,
+        body,
+        keys,
+        runtime,
+    } = plan;
+    let site = call_site(runtime, function, &quote_spanned!(here=> #runtime::Effect::Invalidates), keys);
+    let mut before = quote_spanned! {here=>
+        #[allow(unused_mut)]
+        let mut effects = #runtime::effects(#site);
+    };
+    let mut by_return = Vec::new();
+    let mut parts = 0..;
+    for key in keys {
+        match key {
+            Key::Template(template) if template.needs_return() => {
+                let (rendered, write) = after_return(template, runtime, &mut parts);
+                before.extend(rendered);
+                by_return.push(write);
+            }
+            Key::Template(template) => {
+                let writing = writing(template);
+                before.extend(quote_spanned!(here=> effects.key(#writing);));
+            }
+            Key::Typed(key) => {
+                let at_key = key.span().resolved_at(here);
+                let key = typed(key, function);
+                before.extend(quote_spanned!(at_key=> effects.typed(&#key);));
+            }
+        }
+    }
+    function.wrap(body, &before, |body| {
+        if by_return.is_empty() {
+            return quote_spanned!(here=> #runtime::invalidated(effects, #body).await);
+        }
+        let returned = function.returned();
+        let shape = shape(runtime, &returned);
+        quote_spanned! {here=>
+            #runtime::invalidated_by_return::<#returned, _>(effects, #shape, #body, move |returned, effects| {
+                #(#by_return)*
+            }).await
+        }
+    })
+}
+
+/// What to do before the body, and what after it. Parts that are known before are rendered before, because the
+/// body may consume the arguments that they are made of.
+fn after_return(
+    template: &Resolved,
+    runtime: &TokenStream,
+    parts: &mut impl Iterator<Item = usize>,
+) -> (TokenStream, TokenStream) {
+    let here = Span::mixed_site();
+    let literal = template.literal.span().resolved_at(here);
+    let writer = local("writer");
+    let mut before = TokenStream::new();
+    let steps = write(template, &writer, &local("returned"), |value, ending| {
+        let part = format_ident!("part_{}", parts.next()?, span = here);
+        let value = quote_spanned!(literal=> &#value);
+        let write = write_part(&writer, &value, ending, literal);
+        before.extend(quote_spanned!(here=> let #part = #runtime::rendered(|#writer| { #write });));
+        Some(part)
+    });
+    let after = quote_spanned!(here=> effects.key(|#writer| { #steps }););
+    (before, quote!(#after))
+}
