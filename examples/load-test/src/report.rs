@@ -1,0 +1,225 @@
+//! The figures, as tables and as JSON.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, Table};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::measures::Measures;
+use crate::phase::{Load, Outcome, Phase};
+use crate::recorder::Kind;
+use crate::stats::Work;
+
+/// All figures of a test.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report<'a> {
+    load: String,
+    phases: Vec<Figures<'a>>,
+    measures: &'a Measures,
+}
+
+/// The figures of one phase.
+#[derive(Debug, Serialize)]
+struct Figures<'a> {
+    phase: Phase,
+    warm_up_seconds: u64,
+    measured_seconds: u64,
+    requests: u64,
+    requests_per_second: f64,
+    queries_per_second: f64,
+    queries_per_request: f64,
+    hit_ratio: Option<f64>,
+    latency: Latency,
+    by_kind: Vec<KindFigures>,
+    errors: u64,
+    wrong_answers: u64,
+    failures: &'a [String],
+    service: Work,
+}
+
+#[derive(Debug, Serialize)]
+struct KindFigures {
+    kind: String,
+    requests: u64,
+    latency: Latency,
+}
+
+/// In milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Latency {
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl Latency {
+    #[allow(clippy::cast_precision_loss)]
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let quantile = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        Self {
+            mean: histogram.mean() / 1e3,
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            max: histogram.max() as f64 / 1e3,
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(load: &Load, outcomes: &'a [Outcome], measures: &'a Measures) -> Self {
+        Self {
+            load: load.to_string(),
+            phases: outcomes.iter().map(Figures::of).collect(),
+            measures,
+        }
+    }
+
+    pub(crate) fn write_json(&self, path: &Path) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(self)?;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl<'a> Figures<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        let recorded = &outcome.recorded;
+        let by_kind = Kind::ALL.into_iter().zip(&recorded.by_kind);
+        Self {
+            phase: outcome.phase,
+            warm_up_seconds: outcome.warm_up.as_secs(),
+            measured_seconds: outcome.measured.as_secs(),
+            requests: recorded.all.len(),
+            requests_per_second: outcome.requests_per_second(),
+            queries_per_second: outcome.queries_per_second(),
+            queries_per_request: outcome.queries_per_request(),
+            hit_ratio: outcome.work.hit_ratio(),
+            latency: Latency::of(&recorded.all),
+            by_kind: by_kind
+                .map(|(kind, histogram)| KindFigures {
+                    kind: kind.to_string(),
+                    requests: histogram.len(),
+                    latency: Latency::of(histogram),
+                })
+                .collect(),
+            errors: recorded.errors,
+            wrong_answers: recorded.wrong,
+            failures: &recorded.examples,
+            service: outcome.work,
+        }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}\n", self.phases())?;
+        writeln!(formatter, "{}\n", self.kinds())?;
+        write!(formatter, "{}", self.judgement())?;
+        for figures in &self.phases {
+            for failure in figures.failures {
+                write!(formatter, "\n{}: {failure}", figures.phase)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report<'_> {
+    /// One column per phase.
+    fn phases(&self) -> Table {
+        let mut table = table();
+        let names = self.phases.iter().map(|figures| figures.phase.to_string());
+        table.set_header([String::new()].into_iter().chain(names));
+        let mut row = |name: &str, figure: &dyn Fn(&Figures<'_>) -> String| {
+            let cells = self.phases.iter().map(figure);
+            table.add_row([name.to_owned()].into_iter().chain(cells));
+        };
+        row("requests", &|of| of.requests.to_string());
+        row("requests per second", &|of| {
+            format!("{:.0}", of.requests_per_second)
+        });
+        row("queries per second", &|of| {
+            format!("{:.0}", of.queries_per_second)
+        });
+        row("queries per request", &|of| {
+            format!("{:.3}", of.queries_per_request)
+        });
+        row("hit ratio", &|of| {
+            of.hit_ratio
+                .map_or("-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
+        });
+        row("mean", &|of| milliseconds(of.latency.mean));
+        row("p50", &|of| milliseconds(of.latency.p50));
+        row("p90", &|of| milliseconds(of.latency.p90));
+        row("p99", &|of| milliseconds(of.latency.p99));
+        row("slowest", &|of| milliseconds(of.latency.max));
+        row("errors", &|of| of.errors.to_string());
+        row("stale or wrong answers", &|of| of.wrong_answers.to_string());
+        align_right(table)
+    }
+
+    /// One row per kind, mean and p99 of each phase.
+    fn kinds(&self) -> Table {
+        let mut table = table();
+        let header = self.phases.iter().flat_map(|figures| {
+            let phase = figures.phase;
+            [
+                format!("{phase}: requests"),
+                "mean".to_owned(),
+                "p99".to_owned(),
+            ]
+        });
+        table.set_header([String::new()].into_iter().chain(header));
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            let cells = self.phases.iter().flat_map(|figures| {
+                let of = &figures.by_kind[index];
+                [
+                    of.requests.to_string(),
+                    milliseconds(of.latency.mean),
+                    milliseconds(of.latency.p99),
+                ]
+            });
+            table.add_row([kind.to_string()].into_iter().chain(cells));
+        }
+        align_right(table)
+    }
+
+    /// The measures of success.
+    fn judgement(&self) -> Table {
+        let mut table = table();
+        table.set_header(["measure of success", "target", "measured", ""]);
+        for measure in &self.measures.0 {
+            let verdict = if measure.met { "pass" } else { "FAIL" };
+            table.add_row([measure.name, &measure.target, &measure.measured, verdict]);
+        }
+        align_right(table)
+    }
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table
+}
+
+/// All columns but the first hold figures.
+fn align_right(mut table: Table) -> Table {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn milliseconds(value: f64) -> String {
+    format!("{value:.2} ms")
+}
