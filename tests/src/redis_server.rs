@@ -6,27 +6,38 @@
     reason = "a test that has no server is to fail"
 )]
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A `redis-server` on a free port of the loopback interface, without persistence. Stopped on drop.
+/// A `redis-server` on a free port of the loopback interface, without persistence. Stopped on drop, and when the test
+/// process ends without a drop: a shell between the two waits for the end of its input and then kills the server.
 #[derive(Debug)]
 pub struct RedisServer {
-    process: Option<Child>,
+    process: Option<Process>,
     directory: TempDir,
     port: u16,
     options: Vec<String>,
 }
+
+#[derive(Debug)]
+struct Process {
+    guard: Child,
+    pid: u32,
+}
+
+/// Starts the server, tells its pid, and kills it when nobody holds the other end of the input any more.
+const GUARD: &str = r#"redis-server "$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $!"#;
 
 impl RedisServer {
     /// Starts one.
     ///
     /// # Panics
     ///
-    /// When `redis-server` is not installed or does not start.
+    /// When `redis-server` is not installed (`bash tests/run.sh` does that) or does not start.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -80,15 +91,8 @@ impl RedisServer {
     }
 
     /// Kills the process; what it held is gone.
-    ///
-    /// # Panics
-    ///
-    /// When it cannot be killed.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().expect("to kill redis-server");
-            process.wait().expect("to reap redis-server");
-        }
+        self.process = None;
     }
 
     /// Starts it again on the same port, empty.
@@ -139,20 +143,25 @@ impl RedisServer {
     }
 
     fn launch(&mut self) -> bool {
-        let process = Command::new("redis-server")
+        let mut guard = Command::new("sh")
+            .args(["-c", GUARD, "sh"])
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .args(&self.options)
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
-            .expect("redis-server, which `bash tests/run.sh` installs");
-        let process = self.process.insert(process);
+            .expect("sh");
+        let mut pid = String::new();
+        let output = guard.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut pid).expect("the pid");
+        let pid = pid.trim().parse().expect("a pid");
+        self.process = Some(Process { guard, pid });
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(20) {
-            if process.try_wait().is_ok_and(|exit| exit.is_some()) {
+            if !signal(pid, "-0") {
+                // Not installed, or the port was taken.
                 return false;
             }
             let answered = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))
@@ -166,25 +175,27 @@ impl RedisServer {
         false
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.process.as_ref().expect("a running server").id();
-        let sent = Command::new("kill")
-            .args([signal, &pid.to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "kill {signal} {pid}"
-        );
+    fn signal(&self, name: &str) {
+        let pid = self.process.as_ref().expect("a running server").pid;
+        assert!(signal(pid, name), "kill {name} {pid}");
     }
 }
 
-impl Drop for RedisServer {
+/// Sends a signal; whether there was a process to take it.
+fn signal(pid: u32, name: &str) -> bool {
+    let sent = Command::new("kill")
+        .args([name, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
+    sent.is_ok_and(|status| status.success())
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // Also ends a frozen one.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        // Also ends a frozen one. The shell follows at the end of its input, and reaps it.
+        signal(self.pid, "-9");
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

@@ -1,0 +1,11 @@
+//! The promises, on the embedded store.
+
+mod suite;
+
+use cache_runtime::{Cache, CacheConfig};
+
+/// Makes the cache of the annotated functions.
+fn install() {
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    assert!(cache_runtime::install(cache).is_ok(), "installed once");
+}
