@@ -30,7 +30,8 @@ struct Process {
 }
 
 /// Starts the server, tells its pid, and kills it when nobody holds the other end of the input any more.
-const GUARD: &str = r#"redis-server "$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $!"#;
+const GUARD: &str =
+    r#"redis-server "$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $! 2>/dev/null"#;
 
 impl RedisServer {
     /// Starts one.
@@ -192,8 +193,7 @@ fn signal(pid: u32, name: &str) -> bool {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Also ends a frozen one. The shell follows at the end of its input, and reaps it.
-        signal(self.pid, "-9");
+        // Told by the end of its input, the shell kills the server, also a frozen one.
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }

@@ -1,0 +1,323 @@
+//! Promise 4 on a Redis that is refused, frozen, restarted, full, garbled, or holds what is not ours.
+
+mod garbler;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Policy};
+use cache_tests::{RedisServer, eventually, redis_server::free_port};
+use garbler::Garbler;
+
+const HOUR: Policy = Policy::new(Duration::from_secs(3600));
+
+/// A cache with a short budget, so that faults are over soon.
+fn cache(url: &str) -> Cache {
+    let config = CacheConfig::redis(url)
+        .expect("a URL")
+        .store_budget(Duration::from_millis(100));
+    Cache::new(config).expect("a cache")
+}
+
+/// A source of truth that counts how often it is asked.
+#[derive(Default)]
+struct Source {
+    value: AtomicUsize,
+    reads: AtomicUsize,
+}
+
+impl Source {
+    async fn through(&self, cache: &Cache, key: &Key) -> usize {
+        let load = async || {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, ()>(self.value.load(Ordering::SeqCst))
+        };
+        cache
+            .get_or_load(key, HOUR, load)
+            .await
+            .expect("the source never fails")
+    }
+
+    fn write(&self, value: usize) {
+        self.value.store(value, Ordering::SeqCst);
+    }
+
+    /// Whether the next call is answered from the cache.
+    async fn is_hit(&self, cache: &Cache, key: &Key) -> bool {
+        let before = self.reads.load(Ordering::SeqCst);
+        self.through(cache, key).await;
+        self.reads.load(Ordering::SeqCst) == before
+    }
+}
+
+#[tokio::test]
+async fn with_redis_refused_every_call_is_the_plain_call() {
+    let cache = cache(&format!("redis://127.0.0.1:{}", free_port()));
+    let (source, key) = (Source::default(), Key::of("k"));
+    for value in 0..10 {
+        source.write(value);
+        assert_eq!(source.through(&cache, &key).await, value);
+    }
+    let error = cache.invalidate(&key).await.expect_err("nobody took it");
+    assert!(
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+        "{error}"
+    );
+    assert_eq!(cache.undelivered(), 1);
+    assert_eq!(cache.stats().hits, 0);
+}
+
+#[tokio::test]
+async fn a_frozen_redis_costs_no_answer_and_no_invalidation() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&cache, &key).await;
+    assert!(source.is_hit(&cache, &key).await);
+
+    server.freeze();
+    assert_eq!(source.through(&cache, &key).await, 0);
+    source.write(1);
+    let error = cache.invalidate(&key).await.expect_err("it is frozen");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    // Every call still returns the right value: this process knows that the key is stale.
+    for _ in 0..3 {
+        assert_eq!(source.through(&cache, &key).await, 1);
+    }
+    server.thaw();
+    eventually("back to hits", async || source.is_hit(&cache, &key).await).await;
+    assert_eq!(source.through(&cache, &key).await, 1);
+    assert_eq!(cache.undelivered(), 0);
+}
+
+#[tokio::test]
+async fn traffic_goes_on_while_redis_is_frozen() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, keys) = (
+        Source::default(),
+        [Key::of("a"), Key::of("b"), Key::of("c")],
+    );
+    source.write(7);
+    for round in 0..30 {
+        match round {
+            10 => server.freeze(),
+            20 => server.thaw(),
+            _ => {}
+        }
+        for key in &keys {
+            assert_eq!(source.through(&cache, key).await, 7);
+        }
+    }
+    eventually("back to hits", async || {
+        source.is_hit(&cache, &keys[0]).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restarted_redis_is_found_again_and_begins_empty() {
+    let mut server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&cache, &key).await;
+    server.kill();
+    source.write(1);
+    assert_eq!(source.through(&cache, &key).await, 1);
+    assert!(cache.invalidate(&key).await.is_err());
+    server.restart();
+    eventually("back to hits", async || source.is_hit(&cache, &key).await).await;
+    assert_eq!(source.through(&cache, &key).await, 1);
+}
+
+/// An invalidation that Redis did not take reaches the other processes once it does.
+#[tokio::test]
+async fn an_invalidation_during_an_outage_reaches_everyone_afterwards() {
+    let server = RedisServer::start();
+    let (ours, theirs) = (cache(&server.url()), cache(&server.url()));
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&ours, &key).await;
+    assert!(source.is_hit(&theirs, &key).await);
+    server.freeze();
+    source.write(1);
+    assert!(ours.invalidate(&key).await.is_err());
+    server.thaw();
+    eventually("the invalidation is delivered", async || {
+        ours.undelivered() == 0
+    })
+    .await;
+    assert_eq!(source.through(&theirs, &key).await, 1);
+}
+
+#[tokio::test]
+async fn a_full_redis_stores_nothing_and_fails_nobody() {
+    let server = RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    for value in 0..3 {
+        source.write(value);
+        assert_eq!(source.through(&cache, &key).await, value);
+    }
+    assert!(
+        cache.invalidate(&key).await.is_ok(),
+        "a full Redis still forgets"
+    );
+    let error = cache
+        .put(&key, 1_usize, HOUR)
+        .await
+        .expect_err("it is full");
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert!(error.to_string().contains("OOM"), "{error}");
+}
+
+#[tokio::test]
+async fn a_value_over_the_bound_is_returned_counted_and_not_stored() {
+    let server = RedisServer::start();
+    let config = CacheConfig::redis(&server.url())
+        .expect("a URL")
+        .max_value_len(1000);
+    let cache = Cache::new(config).expect("a cache");
+    let key = Key::of("k");
+    for _ in 0..2 {
+        let load = async || Ok::<_, ()>("x".repeat(1000));
+        assert_eq!(
+            cache
+                .get_or_load(&key, HOUR, load)
+                .await
+                .map(|value| value.len()),
+            Ok(1000)
+        );
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.too_large, stats.loads, stats.fills), (2, 2, 0));
+    let error = cache
+        .put(&key, "x".repeat(1000), HOUR)
+        .await
+        .expect_err("too large");
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(server.ask::<u64>(&["DBSIZE"]), 0);
+}
+
+/// Another program's key of our name, of whatever type, is a miss that the next load replaces.
+#[tokio::test]
+async fn what_others_wrote_under_our_key_is_a_miss() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let source = Source::default();
+    let foreign: [&[&str]; 3] = [
+        &["SET", "cache:0:k", "{\"id\":1}"],
+        &["RPUSH", "cache:0:k", "x"],
+        &["SET", "cache:0:k", "\u{f8}0123456789abcdef and something"],
+    ];
+    for (value, command) in foreign.into_iter().enumerate() {
+        let key = Key::of("k");
+        let _: () = server.ask(&["DEL", "cache:0:k"]);
+        let _: redis::Value = server.ask(command);
+        source.write(value);
+        assert_eq!(source.through(&cache, &key).await, value, "{command:?}");
+        assert!(source.is_hit(&cache, &key).await, "{command:?}");
+    }
+}
+
+/// A value of ours that was damaged, cut, or moved to another key is never a wrong value.
+#[tokio::test]
+async fn a_damaged_value_is_a_miss() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let source = Source::default();
+    source.write(300);
+    let key = Key::of("k");
+    let damages: [&[&str]; 3] = [
+        &["SETRANGE", "cache:0:k", "30", "?"],
+        &["APPEND", "cache:0:k", "?"],
+        &["COPY", "cache:0:other", "cache:0:k", "REPLACE"],
+    ];
+    source.through(&cache, &Key::of("other")).await;
+    for damage in damages {
+        source.through(&cache, &key).await;
+        let _: redis::Value = server.ask(damage);
+        assert!(!source.is_hit(&cache, &key).await, "{damage:?}");
+        assert_eq!(source.through(&cache, &key).await, 300);
+        assert!(source.is_hit(&cache, &key).await, "{damage:?}: replaced");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_garbage_is_no_server() {
+    for garbage in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"\0\xff\xfe",
+        b"$99999999999\r\n",
+        b"+OK\r\n",
+        b"$-1\r\n",
+        b":1\r\n",
+    ] {
+        let garbler = Garbler::start(garbage);
+        let cache = cache(&garbler.url());
+        let (source, key) = (Source::default(), Key::of("k"));
+        for value in 0..3 {
+            source.write(value);
+            assert_eq!(source.through(&cache, &key).await, value, "{garbage:?}");
+        }
+    }
+}
+
+#[test]
+fn outside_a_runtime_redis_is_unavailable_and_nothing_panics() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    futures_executor::block_on(async {
+        assert_eq!(source.through(&cache, &key).await, 0);
+        let error = cache.invalidate(&key).await.expect_err("no runtime");
+        assert_eq!(error.kind(), ErrorKind::NoRuntime);
+    });
+    // The first call on a runtime delivers.
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        source.through(&cache, &key).await;
+        eventually("the invalidation is delivered", async || {
+            cache.undelivered() == 0
+        })
+        .await;
+    });
+}
+
+/// Tests, and services that restart their runtime, use one cache from several, one after the other.
+#[test]
+fn one_cache_serves_several_runtimes() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    for round in 0..12 {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let hit = runtime.block_on(source.is_hit(&cache, &key));
+        assert_eq!(hit, round > 0);
+    }
+}
+
+#[test]
+fn the_embedded_store_needs_no_runtime() {
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    let (source, key) = (Source::default(), Key::of("k"));
+    futures_executor::block_on(async {
+        assert!(!source.is_hit(&cache, &key).await);
+        assert!(source.is_hit(&cache, &key).await);
+        cache.invalidate(&key).await.expect("invalidated");
+        assert!(!source.is_hit(&cache, &key).await);
+    });
+}
+
+#[tokio::test]
+async fn no_password_stands_in_an_error() {
+    let server = RedisServer::start();
+    let _: () = server.ask(&["CONFIG", "SET", "requirepass", "right"]);
+    let url = format!("redis://:s3cret@127.0.0.1:{}", server.port());
+    let cache = cache(&url);
+    let error = cache
+        .invalidate(&Key::of("k"))
+        .await
+        .expect_err("the wrong password");
+    let shown = format!("{error} {error:?} {cache:?}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
