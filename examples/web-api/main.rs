@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use cache_runtime::{Cache, CacheConfig};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +24,10 @@ async fn main() -> anyhow::Result<()> {
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
         )
         .init();
+
+    // Here and not at the first use, so that a wrong variable in the environment is an error at the start.
+    let cache = CacheConfig::from_env().and_then(Cache::new)?;
+    cache_runtime::install(cache).map_err(|_| anyhow!("the cache is already in use"))?;
 
     let database = open(&args).await?;
     let dataset = database

@@ -39,7 +39,7 @@ impl Measures {
         let Some(on) = outcomes.last() else {
             return Self(measures);
         };
-        let hit_ratio = on.work.hit_ratio();
+        let hit_ratio = on.work.calls.hit_ratio();
         measures.push(Measure {
             name: "hit ratio",
             target: format!(">= {:.0} %", HIT_RATIO * 100.0),

@@ -160,9 +160,9 @@ mod tests {
         let recorder = Recorder::start(Duration::from_secs(3_600), Duration::from_secs(1))?;
         let now = Instant::now();
         recorder.record(Kind::User, now, now, None);
-        let recorded = recorder.finish();
-        assert_eq!(recorded.all.len(), 0);
-        assert_eq!(recorded.by_second[0].len(), 1);
+        let result = recorder.finish();
+        assert_eq!(result.all.len(), 0);
+        assert_eq!(result.by_second[0].len(), 1);
         Ok(())
     }
 
@@ -171,8 +171,8 @@ mod tests {
         let recorder = Recorder::start(Duration::ZERO, Duration::from_secs(3_600))?;
         let sent = Instant::now();
         recorder.record(Kind::User, sent, sent + Duration::from_millis(250), None);
-        let recorded = recorder.finish();
-        assert!((recorded.all.mean() - 250_000.0).abs() < 250.0);
+        let result = recorder.finish();
+        assert!((result.all.mean() - 250_000.0).abs() < 250.0);
         Ok(())
     }
 
@@ -188,11 +188,11 @@ mod tests {
             Some(Failure::Error("500".to_owned())),
         );
         recorder.record(Kind::User, now, now, Some(Failure::Wrong("old".to_owned())));
-        let recorded = recorder.finish();
-        assert_eq!(recorded.all.len(), 3);
-        assert_eq!(recorded.by_kind[Kind::User as usize].len(), 2);
-        assert_eq!((recorded.errors, recorded.wrong), (1, 1));
-        assert_eq!(recorded.examples, ["writes: 500", "GET /users/{id}: old"]);
+        let result = recorder.finish();
+        assert_eq!(result.all.len(), 3);
+        assert_eq!(result.by_kind[Kind::User as usize].len(), 2);
+        assert_eq!((result.errors, result.wrong), (1, 1));
+        assert_eq!(result.examples, ["writes: 500", "GET /users/{id}: old"]);
         Ok(())
     }
 }

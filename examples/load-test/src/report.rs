@@ -39,7 +39,7 @@ struct Figures<'a> {
     errors: u64,
     wrong_answers: u64,
     failures: &'a [String],
-    service: Work,
+    service: &'a Work,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,7 +103,7 @@ impl<'a> Figures<'a> {
             requests_per_second: outcome.requests_per_second(),
             queries_per_second: outcome.queries_per_second(),
             queries_per_request: outcome.queries_per_request(),
-            hit_ratio: outcome.work.hit_ratio(),
+            hit_ratio: outcome.work.calls.hit_ratio(),
             latency: Latency::of(&recorded.all),
             by_kind: by_kind
                 .map(|(kind, histogram)| KindFigures {
@@ -115,7 +115,7 @@ impl<'a> Figures<'a> {
             errors: recorded.errors,
             wrong_answers: recorded.wrong,
             failures: &recorded.examples,
-            service: outcome.work,
+            service: &outcome.work,
         }
     }
 }
@@ -124,6 +124,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}\n", self.phases())?;
         writeln!(formatter, "{}\n", self.kinds())?;
+        writeln!(formatter, "{}\n", self.templates())?;
         write!(formatter, "{}", self.judgement())?;
         for figures in &self.phases {
             for failure in figures.failures {
@@ -154,10 +155,7 @@ impl Report<'_> {
         row("queries per request", &|of| {
             format!("{:.3}", of.queries_per_request)
         });
-        row("hit ratio", &|of| {
-            of.hit_ratio
-                .map_or("-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
-        });
+        row("hit ratio", &|of| percent(of.hit_ratio));
         row("mean", &|of| milliseconds(of.latency.mean));
         row("p50", &|of| milliseconds(of.latency.p50));
         row("p90", &|of| milliseconds(of.latency.p90));
@@ -194,6 +192,21 @@ impl Report<'_> {
         align_right(table)
     }
 
+    /// One row per key template and phase in which it was used.
+    fn templates(&self) -> Table {
+        let mut table = table();
+        table.set_header(["cached as", "calls", "hit ratio"]);
+        for site in self
+            .phases
+            .iter()
+            .flat_map(|figures| &figures.service.by_template)
+        {
+            let (calls, ratio) = (site.calls.all(), site.calls.hit_ratio());
+            table.add_row([site.template.clone(), calls.to_string(), percent(ratio)]);
+        }
+        align_right(table)
+    }
+
     /// The measures of success.
     fn judgement(&self) -> Table {
         let mut table = table();
@@ -218,6 +231,10 @@ fn align_right(mut table: Table) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
 fn milliseconds(value: f64) -> String {

@@ -9,7 +9,6 @@ use crate::connection::Api;
 pub(crate) struct Stats {
     pub(crate) dataset: Dataset,
     database: Database,
-    #[serde(default)]
     cache: Cache,
 }
 
@@ -24,14 +23,21 @@ struct Database {
     queries: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Cache {
-    totals: Totals,
+    totals: Calls,
+    call_sites: Vec<CallSite>,
 }
 
-/// The counters of all cached functions together: each call counts in one of these.
+#[derive(Clone, Debug, Deserialize)]
+struct CallSite {
+    templates: Vec<String>,
+    stats: Calls,
+}
+
+/// The calls of cached functions: each counts in one of these.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Totals {
+pub(crate) struct Calls {
     hits: u64,
     misses: u64,
     joins: u64,
@@ -42,10 +48,18 @@ pub(crate) struct Totals {
 }
 
 /// What the service did between two readings.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Work {
     pub(crate) queries: u64,
-    cache: Totals,
+    pub(crate) calls: Calls,
+    pub(crate) by_template: Vec<TemplateCalls>,
+}
+
+/// The calls of one cached function.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TemplateCalls {
+    pub(crate) template: String,
+    pub(crate) calls: Calls,
 }
 
 impl Stats {
@@ -54,14 +68,21 @@ impl Stats {
     }
 
     pub(crate) fn since(&self, before: &Self) -> Work {
+        let sites = self.cache.call_sites.iter().zip(&before.cache.call_sites);
+        let calls = sites.map(|(site, before)| TemplateCalls {
+            template: site.templates.join(", "),
+            calls: site.stats.since(before.stats),
+        });
         Work {
             queries: self.database.queries - before.database.queries,
-            cache: self.cache.totals.since(before.cache.totals),
+            calls: self.cache.totals.since(before.cache.totals),
+            // Without the invalidations, and without everything if the cache is off.
+            by_template: calls.filter(|site| site.calls.all() > 0).collect(),
         }
     }
 }
 
-impl Totals {
+impl Calls {
     fn since(self, before: Self) -> Self {
         Self {
             hits: self.hits - before.hits,
@@ -74,7 +95,7 @@ impl Totals {
         }
     }
 
-    fn calls(self) -> u64 {
+    pub(crate) fn all(self) -> u64 {
         self.hits
             + self.misses
             + self.joins
@@ -83,26 +104,27 @@ impl Totals {
             + self.bypasses_failed
             + self.bypasses_store
     }
-}
 
-impl Work {
-    /// Which part of the calls of cached functions was answered from the store; whatever else happened to a call, it is no
-    /// hit. `None` if no call went through the cache.
+    /// Which part was answered from the store; whatever else happened to a call, it is no hit. `None` if there was none.
     #[allow(clippy::cast_precision_loss)]
-    pub(crate) fn hit_ratio(&self) -> Option<f64> {
-        let calls = self.cache.calls();
-        (calls > 0).then(|| self.cache.hits as f64 / calls as f64)
+    pub(crate) fn hit_ratio(self) -> Option<f64> {
+        let all = self.all();
+        (all > 0).then(|| self.hits as f64 / all as f64)
     }
 }
 
 #[cfg(test)]
 impl Work {
     pub(crate) fn new(queries: u64, hits: u64, misses: u64) -> Self {
-        let cache = Totals {
+        let calls = Calls {
             hits,
             misses,
-            ..Totals::default()
+            ..Calls::default()
         };
-        Self { queries, cache }
+        Self {
+            queries,
+            calls,
+            by_template: Vec::new(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Dashboards: a user against the region, over the last 90 days. The most expensive read of the service.
 
+use cache_runtime::cached;
 use chrono::{Days, NaiveDate};
 
 use super::Repository;
@@ -15,6 +16,7 @@ impl Repository {
     /// # Errors
     ///
     /// When the database fails.
+    #[cached(key = "dashboard:<user_id>:<date>", ttl = "5m")]
     pub async fn dashboard(
         &self,
         user_id: i64,

@@ -1,5 +1,6 @@
 //! Orders: written only; they are read as part of the dashboards.
 
+use cache_runtime::invalidates;
 use chrono::NaiveDate;
 
 use super::Repository;
@@ -16,6 +17,7 @@ impl Repository {
     /// # Errors
     ///
     /// [`DbError::NoSuchUser`], and when the database fails.
+    #[invalidates("dashboard:<user_id>:<date>")]
     pub async fn place_order(
         &self,
         user_id: i64,

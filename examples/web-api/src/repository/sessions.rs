@@ -1,5 +1,6 @@
 //! Sessions: looked up with each request of somebody who is logged in.
 
+use cache_runtime::{cached, invalidates};
 use chrono::{TimeDelta, Utc};
 use hmac_sha256::Hash;
 use rand::distr::{Alphanumeric, SampleString};
@@ -44,6 +45,7 @@ impl Repository {
     /// # Errors
     ///
     /// When the database fails.
+    #[cached(key = "session:<token:hash>", ttl = "24h")]
     pub async fn find_session(&self, token: &str) -> Result<Option<Session>, DbError> {
         let session = sqlx::query_as(
             "SELECT user_id, created_at, expires_at FROM sessions WHERE token_hash = ?1",
@@ -59,6 +61,7 @@ impl Repository {
     /// # Errors
     ///
     /// When the database fails.
+    #[invalidates("session:<token:hash>")]
     pub async fn delete_session(&self, token: &str) -> Result<bool, DbError> {
         let deleted = sqlx::query("DELETE FROM sessions WHERE token_hash = ?1")
             .bind(hash(token))

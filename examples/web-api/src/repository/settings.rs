@@ -1,5 +1,7 @@
 //! The settings of the whole service: read by every page, changed a few times a day.
 
+use cache_runtime::{cached, invalidates};
+
 use super::Repository;
 use crate::error::DbError;
 use crate::model::{Settings, SettingsUpdate};
@@ -10,6 +12,7 @@ impl Repository {
     /// # Errors
     ///
     /// When the database fails.
+    #[cached(key = "settings:global", ttl = "10m")]
     pub async fn settings(&self) -> Result<Settings, DbError> {
         let settings = sqlx::query_as(
             "SELECT site_name, currency, free_shipping_cents, maintenance, revision FROM settings WHERE id = 1",
@@ -24,6 +27,7 @@ impl Repository {
     /// # Errors
     ///
     /// When the database fails.
+    #[invalidates("settings:global")]
     pub async fn update_settings(&self, update: &SettingsUpdate) -> Result<Settings, DbError> {
         let settings = sqlx::query_as(
             "UPDATE settings SET site_name = ?1, currency = ?2, free_shipping_cents = ?3, maintenance = ?4, \

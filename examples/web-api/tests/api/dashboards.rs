@@ -78,13 +78,17 @@ async fn an_order_shows_in_the_dashboard_at_once() -> anyhow::Result<()> {
 async fn an_order_outside_the_window_does_not_count() -> anyhow::Result<()> {
     let app = App::start().await?;
     let date = app.dataset.last_day;
-    let before = app.repository.dashboard(23, date).await?;
-    let order = json!({ "category": "books", "amount_cents": 1, "date": date - Days::new(90) });
-    assert_eq!(
-        app.post("/users/23/orders", &order).await?.0,
-        StatusCode::CREATED
-    );
-    assert_eq!(app.repository.dashboard(23, date).await?, before);
+    let early = json!({ "category": "books", "amount_cents": 1, "date": date - Days::new(90) });
+    let (_, early) = app.post("/users/23/orders", &early).await?;
+    // The dashboard is read for the first time, so that it cannot come from the cache.
+    let (_, dashboard) = app.get(&format!("/dashboards/23?date={date}")).await?;
+    assert!(dashboard["standing"]["latest_order"].as_i64() < early["id"].as_i64());
+    assert!(early["id"].is_i64());
+
+    let first = json!({ "category": "books", "amount_cents": 1, "date": date - Days::new(89) });
+    let (_, first) = app.post("/users/24/orders", &first).await?;
+    let (_, dashboard) = app.get(&format!("/dashboards/24?date={date}")).await?;
+    assert_eq!(dashboard["standing"]["latest_order"], first["id"]);
     Ok(())
 }
 
@@ -96,11 +100,11 @@ async fn what_cannot_be_ordered_or_shown_is_refused() -> anyhow::Result<()> {
     let (status, _) = app.post(&format!("/users/{nobody}/orders"), &order).await?;
     assert_eq!(status, StatusCode::NOT_FOUND);
     let order = json!({ "category": "books", "amount_cents": 0 });
-    let (status, _) = app.post("/users/24/orders", &order).await?;
+    let (status, _) = app.post("/users/25/orders", &order).await?;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let (status, _) = app.get(&format!("/dashboards/{nobody}")).await?;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let (status, error) = app.get("/dashboards/24?date=yesterday").await?;
+    let (status, error) = app.get("/dashboards/25?date=yesterday").await?;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(error["error"].is_string());
     Ok(())
