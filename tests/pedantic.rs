@@ -21,7 +21,7 @@
     clippy::absolute_paths
 )]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
@@ -85,7 +85,7 @@ pub struct ScopedKey<'a, T> {
     /// Generic.
     pub part: T,
     /// Not in the key.
-    pub _note: T,
+    _note: T,
 }
 
 /// A key that is a tuple.
@@ -110,7 +110,7 @@ fn load() -> u64 {
 ///
 /// Never.
 #[cached(key = "user:<id>", ttl = 3600, none_ttl = "30s", version = 2, skip(db))]
-pub async fn find_user(db: &HashMap<u64, User>, id: u64) -> Result<Option<User>, DbError> {
+pub async fn find_user(db: &BTreeMap<u64, User>, id: u64) -> Result<Option<User>, DbError> {
     load();
     if id == 0 {
         return Err(DbError);
@@ -124,7 +124,7 @@ pub async fn find_user(db: &HashMap<u64, User>, id: u64) -> Result<Option<User>,
 ///
 /// When there is none.
 #[cached(key = "user:<id>:strict", ttl = "1h 30m", skip(db))]
-pub async fn find_user_strictly(db: &HashMap<u64, User>, id: u64) -> Result<User, DbError> {
+pub async fn find_user_strictly(db: &BTreeMap<u64, User>, id: u64) -> Result<User, DbError> {
     let user = find_user(db, id).await?.ok_or(DbError)?;
     Ok(user)
 }
@@ -170,9 +170,10 @@ where
 
 /// Generics, lifetimes, `impl Trait` and consts.
 #[cached(key = "generic:<part>:<name>:<shown>:<tagged>", ttl = 5, skip(value))]
-pub async fn generic<'a, T, V, const N: usize>(
+pub async fn generic<'a, 'b: 'a, T, V, const N: usize>(
     part: T,
     name: &'a str,
+    _other: &'b str,
     shown: impl Display + KeyPart + Send,
     tagged: Tagged<T>,
     value: [V; N],
@@ -399,7 +400,7 @@ impl Dynamic for Repo {
 
 #[tokio::test]
 async fn annotated_functions_return_what_they_returned() {
-    let db = HashMap::from([(
+    let db = BTreeMap::from([(
         1,
         User {
             id: 1,
@@ -418,7 +419,7 @@ async fn annotated_functions_return_what_they_returned() {
     assert!(failing().await.is_err());
     assert_eq!(names(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1).await, 11);
     assert_eq!(
-        generic(1_u8, "x", 2_u8, Tagged { inner: 3 }, [4_u8]).await,
+        generic(1_u8, "x", "y", 2_u8, Tagged { inner: 3 }, [4_u8]).await,
         Some(4)
     );
     assert_eq!(scoped("a".into(), 1).await, "a1");
@@ -507,4 +508,13 @@ fn every_call_site_is_listed() {
         |function: &str| cache_runtime::call_sites().any(|site| site.function() == function);
     assert!(listed("pedantic::find_user"));
     assert!(listed("pedantic::names"));
+}
+#[test]
+fn a_cached_call_in_a_cached_call_costs_its_own_room_and_no_more() {
+    let db = BTreeMap::new();
+    let (inner, outer) = (
+        size_of_val(&find_user(&db, 1)),
+        size_of_val(&find_user_strictly(&db, 1)),
+    );
+    assert!(outer < 3 * inner, "{inner} in {outer}");
 }

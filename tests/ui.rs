@@ -5,8 +5,8 @@
 #[test]
 fn ui() {
     let cases = trybuild::TestCases::new();
-    cases.pass("ui/*/pass_*.rs");
-    for macro_name in ["cached", "invalidates", "cache_key", "key_part"] {
-        cases.compile_fail(format!("ui/{macro_name}/fail_*.rs"));
+    for annotation in ["cached", "invalidates", "cache_key", "key_part"] {
+        cases.pass(format!("ui/{annotation}/pass/*.rs"));
+        cases.compile_fail(format!("ui/{annotation}/*.rs"));
     }
 }

@@ -101,18 +101,29 @@ impl Key {
 
 /// What placeholders can name.
 struct Scope {
-    /// "argument" or "field".
-    noun: &'static str,
+    of: Subject,
     names: Vec<Name>,
     receiver: Option<Ident>,
-    returned: Returned,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Returned {
-    Known,
-    NotYet,
-    Never,
+/// What has a key.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// A call, before its body runs.
+    Call,
+    /// A call that has returned.
+    ReturnedCall,
+    /// A struct.
+    Struct,
+}
+
+impl Subject {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Call | Self::ReturnedCall => "argument",
+            Self::Struct => "field",
+        }
+    }
 }
 
 struct Name {
@@ -133,12 +144,12 @@ pub(crate) fn cached<'a>(
 ) -> Option<Cached<'a>> {
     let body = wrappable(function, "cached", errors);
     cacheable_return(function, errors);
-    let scope = Scope::of_call(function, Returned::NotYet);
+    let scope = Scope::of_call(function, Subject::Call);
     let skipped = scope.skipped(&args.skip, errors);
     let key = args.key.and_then(|key| {
         let covered = scope.named_in(&key);
         let resolved = scope.key(key, &skipped, errors)?;
-        scope.conflicts(&skipped, &covered, errors);
+        Scope::conflicts(&skipped, &covered, errors);
         scope.coverage(&covered, &skipped, errors);
         Some(resolved)
     });
@@ -157,7 +168,7 @@ pub(crate) fn invalidates<'a>(
     errors: &mut Errors,
 ) -> Option<Invalidates<'a>> {
     let body = wrappable(function, "invalidates", errors);
-    let scope = Scope::of_call(function, Returned::Known);
+    let scope = Scope::of_call(function, Subject::ReturnedCall);
     let keys: Vec<Key> = args
         .keys
         .into_iter()
@@ -262,10 +273,10 @@ fn keyword(input: &DeriveInput) -> Span {
 
 /// The hidden module that expansions call.
 pub(crate) fn runtime(path: Option<Path>) -> TokenStream {
-    match path {
-        Some(path) => quote_spanned!(Span::mixed_site()=> #path::__private),
-        None => quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
-    }
+    path.map_or_else(
+        || quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
+        |path| quote_spanned!(Span::mixed_site()=> #path::__private),
+    )
 }
 
 /// The body, if this is a function that can be wrapped.
@@ -323,7 +334,7 @@ fn cacheable_return(function: &Function, errors: &mut Errors) {
             "this function returns `()`, so there is nothing to cache; remove `#[cached]`",
         );
     }
-    if matches!(function.body, Ok(_)) {
+    if function.body.is_ok() {
         Borrows(errors).visit_type(&returned);
     }
 }
@@ -363,7 +374,7 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
 }
 
 impl Scope {
-    fn of_call(function: &Function, returned: Returned) -> Self {
+    fn of_call(function: &Function, of: Subject) -> Self {
         let mut names: Vec<Name> = Vec::new();
         for argument in function.arguments() {
             let text = argument.unraw().to_string();
@@ -376,10 +387,9 @@ impl Scope {
             }
         }
         Self {
-            noun: "argument",
+            of,
             names,
             receiver: function.receiver(),
-            returned,
         }
     }
 
@@ -397,10 +407,9 @@ impl Scope {
             },
         });
         Self {
-            noun: "field",
+            of: Subject::Struct,
             names: names.collect(),
             receiver: None,
-            returned: Returned::Never,
         }
     }
 
@@ -455,7 +464,7 @@ impl Scope {
             if seen.contains(&path) {
                 let other = self.forgotten(&placeholder.root, &roots, skipped);
                 let hint = other.map_or_else(
-                    || format!("; write it once, {} cannot change the key", "the second"),
+                    || String::from("; once is enough, because the second adds nothing to the key"),
                     |other| format!("; did you mean `<{other}>`?"),
                 );
                 errors.at(literal.span(), format!("`<{path}>` stands twice{hint}"));
@@ -489,14 +498,14 @@ impl Scope {
         let fields: TokenStream = fields.collect();
         let path = placeholder.path();
         match placeholder.root.as_str() {
-            "return" => match self.returned {
-                Returned::Known => Ok(Place::Returned(fields)),
-                Returned::NotYet => Err(format!(
+            "return" => match self.of {
+                Subject::ReturnedCall => Ok(Place::Returned(fields)),
+                Subject::Call => Err(format!(
                     "`<{path}>`: what the function returns is not known before the call; `<return…>` stands in `#[invalidates]`"
                 )),
-                Returned::Never => Err(format!("`<{path}>`: a key names its own fields; `<return…>` stands in `#[invalidates]`")),
+                Subject::Struct => Err(format!("`<{path}>`: a key names its own fields; `<return…>` stands in `#[invalidates]`")),
             },
-            "self" if self.returned != Returned::Never => match &self.receiver {
+            "self" if !matches!(self.of, Subject::Struct) => match &self.receiver {
                 Some(receiver) => {
                     let receiver = moved_to(receiver, located);
                     Ok(Place::Given(quote!(#receiver #fields)))
@@ -526,15 +535,15 @@ impl Scope {
             || self.choices(),
             |name| format!("; did you mean `<{}>`?", path.replacen(root, name, 1)),
         );
-        format!("`<{path}>` names no {}{hint}", self.noun)
+        format!("`<{path}>` names no {}{hint}", self.of.noun())
     }
 
     /// "; the arguments are `a` and `b`"
     fn choices(&self) -> String {
         match self.names.as_slice() {
-            [] => format!("; there is no {}", self.noun),
-            [only] => format!("; the only {} is `{}`", self.noun, only.text),
-            _ => format!("; the {}s are {}", self.noun, list(self.texts())),
+            [] => format!("; there is no {}", self.of.noun()),
+            [only] => format!("; the only {} is `{}`", self.of.noun(), only.text),
+            _ => format!("; the {}s are {}", self.of.noun(), list(self.texts())),
         }
     }
 
@@ -557,8 +566,7 @@ impl Scope {
     }
 
     /// Nothing is in the key and skipped.
-    #[allow(clippy::unused_self)]
-    fn conflicts(&self, skipped: &[Ident], covered: &[String], errors: &mut Errors) {
+    fn conflicts(skipped: &[Ident], covered: &[String], errors: &mut Errors) {
         for name in skipped {
             if covered.contains(&name.unraw().to_string()) {
                 errors.at(name.span(), format!("`{name}` is skipped, but stands in the key; remove it from one of them"));
@@ -575,20 +583,20 @@ impl Scope {
             if is_settled {
                 continue;
             }
-            let message = match self.noun {
-                "argument" => format!(
+            let message = match self.of {
+                Subject::Call | Subject::ReturnedCall => format!(
                     "`{text}` is not in the key: two calls that differ only in `{text}` would share an entry: put it in \
                      the key, or `skip({text})` if it cannot change the result, or name it `_{text}`"
                 ),
-                _ => {
+                Subject::Struct => {
                     let rename = if text.starts_with(|c: char| c.is_ascii_digit()) {
                         String::new()
                     } else {
                         format!(", or name it `_{text}` if it does not belong to the key")
                     };
                     format!(
-                        "the field `{text}` is not in the template: two keys that differ only in `{text}` would be the \
-                         same: put `<{text}>` into the template{rename}"
+                        "`{text}` is not in the template: two keys that differ only in `{text}` would be the same: put \
+                         `<{text}>` into the template{rename}"
                     )
                 }
             };

@@ -185,14 +185,14 @@ impl Boxed {
         let (renames, rest) = block.stmts.split_at(count);
 
         let mut receiver = None;
-        let mut renamed = Vec::new();
+        let mut new_names = Vec::new();
         let mut hidden = Vec::new();
         for rename in renames {
             let Stmt::Local(local) = rename else { continue };
             match local.init.as_ref().and_then(|init| renamed_name(&init.expr)) {
                 Some(name) if name == "self" => receiver = bindings(&local.pat).into_iter().next(),
                 Some(name) => {
-                    renamed.extend(bindings(&local.pat));
+                    new_names.extend(bindings(&local.pat));
                     hidden.push(name);
                 }
                 None => {}
@@ -207,7 +207,7 @@ impl Boxed {
             brace: block.brace_token.span.join(),
             renames: renames.to_vec(),
             rest: rest_group,
-            bindings: renamed,
+            bindings: new_names,
             hidden,
             receiver,
         })

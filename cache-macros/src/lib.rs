@@ -44,7 +44,7 @@ pub fn cache_key(item: TokenStream) -> TokenStream {
     let args = args::cache_key::CacheKey::parse(&input, &mut errors);
     let stand_in = expand::cache_key::stand_in(&input, &check::runtime(args.runtime.clone()));
     let plan = check::cache_key(args, &input, &mut errors);
-    report(errors, plan.map(|plan| expand::cache_key::expand(&plan)), stand_in)
+    report(errors, plan.map(|plan| expand::cache_key::expand(&plan)), &stand_in)
 }
 
 /// TODO docs
@@ -55,7 +55,7 @@ pub fn key_part(item: TokenStream) -> TokenStream {
     let args = args::key_part::KeyPart::parse(&input, &mut errors);
     let stand_in = expand::key_part::stand_in(&input, &check::runtime(args.runtime.clone()));
     let plan = check::key_part(args, &input, &mut errors);
-    report(errors, plan.map(|plan| expand::key_part::expand(&plan)), stand_in)
+    report(errors, plan.map(|plan| expand::key_part::expand(&plan)), &stand_in)
 }
 
 /// Runs one attribute on its function. If anything is wrong, the function is left as it was.
@@ -66,11 +66,11 @@ fn on_function(
     let mut errors = Errors::default();
     let function = errors.take(syn::parse(item.clone()));
     let expanded = function.and_then(|function| expand(&function, &mut errors));
-    report(errors, expanded, item.into())
+    report(errors, expanded, &item.into())
 }
 
 /// `expanded`, or else all errors and, so that one mistake is one error, what stands in for it.
-fn report(errors: Errors, expanded: Option<TokenStream2>, stand_in: TokenStream2) -> TokenStream {
+fn report(errors: Errors, expanded: Option<TokenStream2>, stand_in: &TokenStream2) -> TokenStream {
     match (errors.finish(), expanded) {
         (Ok(()), Some(expanded)) => expanded.into(),
         (Ok(()), None) => quote!(#stand_in ::core::compile_error!("cache-macros refused this without a reason; please report it");).into_token_stream().into(),

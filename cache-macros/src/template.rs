@@ -358,7 +358,9 @@ mod tests {
             ("a:*", "not a pattern"),
             ("a:{id}", "is written"),
         ] {
-            let error = parse(template).expect_err(template);
+            let Err(error) = parse(template) else {
+                unreachable!("{template} was accepted");
+            };
             assert!(error.contains(says), "{template}: {error}");
             let count = error.matches("compile_error").count();
             assert_eq!(count, if template.contains('{') { 2 } else { 1 }, "{template}: {error}");

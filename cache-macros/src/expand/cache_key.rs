@@ -27,10 +27,10 @@ pub(crate) fn expand(plan: &CacheKey<'_>) -> TokenStream {
         parts,
         runtime,
     } = plan;
-    let admits = match value {
-        Some(value) => quote_spanned!(here=> #runtime::Only<#value>),
-        None => quote_spanned!(here=> #runtime::AnyValue),
-    };
+    let admits = value.as_ref().map_or_else(
+        || quote_spanned!(here=> #runtime::AnyValue),
+        |value| quote_spanned!(here=> #runtime::Only<#value>),
+    );
     let writer = local("writer");
     let write = write(template, &writer, &local("returned"), |_, _| None);
     let text = template.literal.value();

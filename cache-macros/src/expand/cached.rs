@@ -17,7 +17,7 @@ use crate::check::{Cached, Key};
 //         let shape = …;
 //         let sharing = …;
 //         let call = cached_call(site, |writer| { writer.literal("user:"); writer.part(&id); });
-//         cached::<R, _, _>(call, shape, sharing, async move { body }).await
+//         cached::<R, _, _>(call, shape, sharing, pin!(async move { body })).await
 //     }
 pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let here = Span::mixed_site();
@@ -55,7 +55,9 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let at_return = returned.span().resolved_at(here);
     function.wrap(body, &before, |body| {
         let run = quote_spanned!(at_return=> #runtime::cached::<#returned, _, _>);
-        quote_spanned!(here=> #run(call, shape, sharing, #body).await)
+        // Pinned here, it has its place in this future only; handed on by value, each future it went through would
+        // make room for it again, and cached functions that call cached functions would grow exponentially.
+        quote_spanned!(here=> #run(call, shape, sharing, ::core::pin::pin!(#body)).await)
     })
 }
 

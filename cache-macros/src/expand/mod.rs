@@ -67,13 +67,13 @@ fn write(
     let literal = template.literal.span().resolved_at(here);
     let steps = template.steps.iter().map(|step| match step {
         Step::Text(text) => quote_spanned!(here=> #writer.literal(#text);),
-        Step::Part(Place::Given(value), ending) => match rendered(value, *ending) {
-            Some(text) => quote_spanned!(here=> #writer.literal(&#text);),
-            None => {
-                let value = quote_spanned!(literal=> &#value);
-                write_part(writer, &value, *ending, literal)
+        Step::Part(Place::Given(value), ending) => {
+            if let Some(text) = rendered(value, *ending) {
+                return quote_spanned!(here=> #writer.literal(&#text););
             }
-        },
+            let value = quote_spanned!(literal=> &#value);
+            write_part(writer, &value, *ending, literal)
+        }
         Step::Part(Place::Returned(fields), ending) => {
             let value = if fields.is_empty() {
                 quote!(#returned)

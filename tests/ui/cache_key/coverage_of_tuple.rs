@@ -1,0 +1,7 @@
+use cache_runtime::CacheKey;
+
+#[derive(CacheKey)]
+#[cache_key("user:<0>")]
+struct UserKey(u64, u64);
+
+fn main() {}

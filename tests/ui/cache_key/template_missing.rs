@@ -1,0 +1,8 @@
+use cache_runtime::CacheKey;
+
+#[derive(CacheKey)]
+struct UserKey {
+    id: u64,
+}
+
+fn main() {}

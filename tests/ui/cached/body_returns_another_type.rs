@@ -1,0 +1,11 @@
+use cache_runtime::cached;
+
+#[cached(key = "user:<id>", ttl = 60)]
+async fn find(id: u64) -> Result<u64, String> {
+    if id == 0 {
+        return Err(0);
+    }
+    id
+}
+
+fn main() {}

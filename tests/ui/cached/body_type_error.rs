@@ -1,0 +1,9 @@
+use cache_runtime::cached;
+
+#[cached(key = "user:<id>", ttl = 60)]
+async fn find(id: u64) -> Result<u64, String> {
+    let count: u32 = "one";
+    Ok(id + u64::from(count))
+}
+
+fn main() {}

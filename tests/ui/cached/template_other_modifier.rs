@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached(key = "session:<token:upper>", ttl = 60)]
+async fn find(token: &str) -> String {
+    token.to_owned()
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use cache_runtime::{CacheKey, cached};
+
+#[derive(CacheKey)]
+#[cache_key("user:<id>")]
+struct UserKey {
+    id: u64,
+}
+
+#[cached(key = UserKey { user: id }, ttl = 60)]
+async fn find(id: u64) -> Option<u64> {
+    Some(id)
+}
+
+fn main() {}

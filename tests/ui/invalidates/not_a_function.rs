@@ -1,0 +1,6 @@
+use cache_runtime::invalidates;
+
+#[invalidates("user:<id>")]
+mod users {}
+
+fn main() {}

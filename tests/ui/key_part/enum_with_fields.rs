@@ -1,0 +1,9 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+enum Region {
+    Europe,
+    Other(u64),
+}
+
+fn main() {}
