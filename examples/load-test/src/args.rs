@@ -19,16 +19,21 @@ pub struct Args {
     #[arg(long, default_value = "10")]
     pub warm_up: u64,
 
-    /// How many connections send requests, each the next one as soon as the last is answered.
+    /// How many connections send requests, each the next one only after the last is answered.
     #[arg(long, default_value = "32")]
     pub connections: NonZeroUsize,
+
+    /// How long a connection waits on average between an answer and its next request, in milliseconds. With 0 the
+    /// machine is saturated with or without a cache, and all latency is waiting for the processor.
+    #[arg(long, default_value = "20")]
+    pub think_time_ms: u64,
 
     /// How many users the database holds. Only for the service that it starts itself.
     #[arg(long, default_value = "50000")]
     pub users: NonZeroU32,
 
     /// How many of them are around during the test.
-    #[arg(long, default_value = "1000")]
+    #[arg(long, default_value = "500")]
     pub active_users: NonZeroU32,
 
     /// The exponent of the Zipf distribution of requests over the active users: 0 for all alike, more for fewer favourites.

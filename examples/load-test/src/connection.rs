@@ -1,115 +1,19 @@
 //! One connection: it sends a request, waits for the answer, holds it against what must be true, and sends the next.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
+use crate::api::{Api, Dashboard, LoggedIn, Order, Session, Settings, User};
 use crate::population::{ActiveUser, Population};
 use crate::recorder::{Failure, Kind, Recorder};
 use crate::workload::{Operation, Workload};
-
-/// So long that only a service that hangs does not answer in time.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The service under load, as a client sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Api {
-    http: reqwest::Client,
-    url: Arc<str>,
-}
-
-/// The part of an answer that is checked.
-#[derive(Debug, Deserialize)]
-struct User {
-    id: i64,
-    revision: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dashboard {
-    user_id: i64,
-    standing: Standing,
-}
-
-#[derive(Debug, Deserialize)]
-struct Standing {
-    latest_order: Option<i64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Settings {
-    revision: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Session {
-    user_id: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct LoggedIn {
-    token: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Order {
-    id: i64,
-}
-
-impl Api {
-    pub(crate) fn new(url: &str, connections: usize) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(connections)
-            .timeout(TIMEOUT)
-            .build()?;
-        Ok(Self {
-            http,
-            url: url.trim_end_matches('/').into(),
-        })
-    }
-
-    /// Sends a request and reads the whole answer.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await?;
-        let status = response.status();
-        Ok((status, response.bytes().await?.into()))
-    }
-
-    /// The answer to a GET, outside of any measurement.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let (status, body) = self.send(Method::GET, path, None).await?;
-        anyhow::ensure!(status.is_success(), "GET {path} was answered with {status}");
-        Ok(serde_json::from_slice(&body)?)
-    }
-
-    /// Logs a user in, outside of any measurement.
-    pub(crate) async fn log_in(&self, user_id: i64) -> anyhow::Result<Arc<str>> {
-        let body = json!({ "user_id": user_id });
-        let (status, body) = self.send(Method::POST, "/sessions", Some(body)).await?;
-        anyhow::ensure!(
-            status.is_success(),
-            "POST /sessions was answered with {status}"
-        );
-        let login: LoggedIn = serde_json::from_slice(&body)?;
-        Ok(login.token.into())
-    }
-}
 
 /// A client that sends one request after the other.
 #[derive(Debug)]
@@ -128,6 +32,7 @@ impl Connection {
     pub(crate) async fn run(mut self) {
         let population = Arc::clone(&self.population);
         loop {
+            sleep(self.workload.think_time(&mut self.random)).await;
             let (operation, rank) = self.workload.next(&mut self.random);
             let user = &population.users[rank];
             match operation {

@@ -3,6 +3,7 @@
 //!
 //! The load comes over HTTP from this process; the service, and Redis if there is one, run in processes of their own.
 
+mod api;
 mod args;
 mod chart;
 mod connection;

@@ -12,8 +12,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::api::Api;
 use crate::args::Args;
-use crate::connection::{Api, Connection};
+use crate::connection::Connection;
 use crate::population::{Population, draw};
 use crate::recorder::{Recorded, Recorder};
 use crate::stats::{Stats, Work};
@@ -98,7 +99,12 @@ impl Load {
             .dataset;
 
         let ids = draw(dataset.users, args.active_users.get(), args.seed);
-        let workload = Workload::new(u32::try_from(ids.len())?, args.zipf, args.write_share)?;
+        let workload = Workload::new(
+            u32::try_from(ids.len())?,
+            args.zipf,
+            args.write_share,
+            Duration::from_millis(args.think_time_ms),
+        )?;
         let workload = Arc::new(workload);
         let mut logins = Vec::with_capacity(ids.len());
         for id in ids {
@@ -147,9 +153,10 @@ impl fmt::Display for Load {
         let args = &self.args;
         write!(
             formatter,
-            "load: {} connections, {} active users (Zipf {}), {:.1} % writes, seed {}; \
+            "load: {} connections with {} ms think time, {} active users (Zipf {}), {:.1} % writes, seed {}; \
              each phase warms up for {} s, which are not counted, and is measured for {} s",
             args.connections,
+            args.think_time_ms,
             args.active_users,
             args.zipf,
             args.write_share * 100.0,

@@ -49,6 +49,80 @@ struct KindFigures {
     latency: Latency,
 }
 
+/// A row of the table that compares the phases.
+struct Row {
+    name: &'static str,
+    figure: fn(&Figures<'_>) -> Option<f64>,
+    unit: Unit,
+    change: Change,
+}
+
+/// How a figure is written.
+#[derive(Clone, Copy)]
+enum Unit {
+    Count,
+    Ratio,
+    Percent,
+    Milliseconds,
+}
+
+/// How what the cache changed is written.
+#[derive(Clone, Copy)]
+enum Change {
+    /// How many times as much.
+    Growth,
+    /// How much less, in percent.
+    Reduction,
+    /// How many times faster.
+    SpeedUp,
+    None,
+}
+
+#[rustfmt::skip]
+#[allow(clippy::cast_precision_loss)]
+const ROWS: [Row; 12] = [
+    Row { name: "requests", figure: |of| Some(of.requests as f64), unit: Unit::Count, change: Change::Growth },
+    Row { name: "requests per second", figure: |of| Some(of.requests_per_second), unit: Unit::Count, change: Change::Growth },
+    Row { name: "database queries per second", figure: |of| Some(of.queries_per_second), unit: Unit::Count, change: Change::Reduction },
+    Row { name: "database queries per request", figure: |of| Some(of.queries_per_request), unit: Unit::Ratio, change: Change::Reduction },
+    Row { name: "hit ratio", figure: |of| of.hit_ratio, unit: Unit::Percent, change: Change::None },
+    Row { name: "mean", figure: |of| Some(of.latency.mean), unit: Unit::Milliseconds, change: Change::SpeedUp },
+    Row { name: "p50", figure: |of| Some(of.latency.p50), unit: Unit::Milliseconds, change: Change::SpeedUp },
+    Row { name: "p90", figure: |of| Some(of.latency.p90), unit: Unit::Milliseconds, change: Change::SpeedUp },
+    Row { name: "p99", figure: |of| Some(of.latency.p99), unit: Unit::Milliseconds, change: Change::SpeedUp },
+    Row { name: "slowest", figure: |of| Some(of.latency.max), unit: Unit::Milliseconds, change: Change::SpeedUp },
+    Row { name: "errors", figure: |of| Some(of.errors as f64), unit: Unit::Count, change: Change::None },
+    Row { name: "stale or wrong answers", figure: |of| Some(of.wrong_answers as f64), unit: Unit::Count, change: Change::None },
+];
+
+impl Unit {
+    fn of(self, figure: Option<f64>) -> String {
+        let Some(figure) = figure else {
+            return "-".to_owned();
+        };
+        match self {
+            Self::Count => format!("{figure:.0}"),
+            Self::Ratio => format!("{figure:.3}"),
+            Self::Percent => format!("{:.1} %", figure * 100.0),
+            Self::Milliseconds => format!("{figure:.2} ms"),
+        }
+    }
+}
+
+impl Change {
+    fn of(self, off: Option<f64>, on: Option<f64>) -> String {
+        let (Some(off), Some(on)) = (off, on) else {
+            return String::new();
+        };
+        match self {
+            Self::Growth => format!("{:.1} x", on / off),
+            Self::Reduction => format!("{:+.1} %", (on / off - 1.0) * 100.0),
+            Self::SpeedUp => format!("{:.1} x faster", off / on),
+            Self::None => String::new(),
+        }
+    }
+}
+
 /// In milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Latency {
@@ -122,7 +196,14 @@ impl<'a> Figures<'a> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}\n", self.phases())?;
+        writeln!(formatter, "{}", self.phases())?;
+        if self.change().is_some() {
+            writeln!(
+                formatter,
+                "Queries per second fall less than queries per request: in the same time, more requests are answered."
+            )?;
+        }
+        writeln!(formatter)?;
         writeln!(formatter, "{}\n", self.kinds())?;
         writeln!(formatter, "{}\n", self.templates())?;
         write!(formatter, "{}", self.judgement())?;
@@ -135,35 +216,29 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-impl Report<'_> {
-    /// One column per phase.
+impl<'a> Report<'a> {
+    /// One column per phase, and one for what the cache changed.
     fn phases(&self) -> Table {
         let mut table = table();
         let names = self.phases.iter().map(|figures| figures.phase.to_string());
-        table.set_header([String::new()].into_iter().chain(names));
-        let mut row = |name: &str, figure: &dyn Fn(&Figures<'_>) -> String| {
-            let cells = self.phases.iter().map(figure);
-            table.add_row([name.to_owned()].into_iter().chain(cells));
-        };
-        row("requests", &|of| of.requests.to_string());
-        row("requests per second", &|of| {
-            format!("{:.0}", of.requests_per_second)
-        });
-        row("queries per second", &|of| {
-            format!("{:.0}", of.queries_per_second)
-        });
-        row("queries per request", &|of| {
-            format!("{:.3}", of.queries_per_request)
-        });
-        row("hit ratio", &|of| percent(of.hit_ratio));
-        row("mean", &|of| milliseconds(of.latency.mean));
-        row("p50", &|of| milliseconds(of.latency.p50));
-        row("p90", &|of| milliseconds(of.latency.p90));
-        row("p99", &|of| milliseconds(of.latency.p99));
-        row("slowest", &|of| milliseconds(of.latency.max));
-        row("errors", &|of| of.errors.to_string());
-        row("stale or wrong answers", &|of| of.wrong_answers.to_string());
+        let change = self.change().map(|_| "change".to_owned());
+        table.set_header([String::new()].into_iter().chain(names).chain(change));
+        for row in ROWS {
+            let cells = self.phases.iter().map(|of| row.unit.of((row.figure)(of)));
+            let change = self
+                .change()
+                .map(|(off, on)| row.change.of((row.figure)(off), (row.figure)(on)));
+            table.add_row([row.name.to_owned()].into_iter().chain(cells).chain(change));
+        }
         align_right(table)
+    }
+
+    /// The two phases to compare, if there are two.
+    fn change(&self) -> Option<(&Figures<'a>, &Figures<'a>)> {
+        match self.phases.as_slice() {
+            [off, on] => Some((off, on)),
+            _ => None,
+        }
     }
 
     /// One row per kind, mean and p99 of each phase.
@@ -183,8 +258,8 @@ impl Report<'_> {
                 let of = &figures.by_kind[index];
                 [
                     of.requests.to_string(),
-                    milliseconds(of.latency.mean),
-                    milliseconds(of.latency.p99),
+                    Unit::Milliseconds.of(Some(of.latency.mean)),
+                    Unit::Milliseconds.of(Some(of.latency.p99)),
                 ]
             });
             table.add_row([kind.to_string()].into_iter().chain(cells));
@@ -202,7 +277,11 @@ impl Report<'_> {
             .flat_map(|figures| &figures.service.by_template)
         {
             let (calls, ratio) = (site.calls.all(), site.calls.hit_ratio());
-            table.add_row([site.template.clone(), calls.to_string(), percent(ratio)]);
+            table.add_row([
+                site.template.clone(),
+                calls.to_string(),
+                Unit::Percent.of(ratio),
+            ]);
         }
         align_right(table)
     }
@@ -231,12 +310,4 @@ fn align_right(mut table: Table) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-fn percent(share: Option<f64>) -> String {
-    share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0))
-}
-
-fn milliseconds(value: f64) -> String {
-    format!("{value:.2} ms")
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::connection::Api;
+use crate::api::Api;
 
 /// A reading of `/stats`.
 #[derive(Clone, Debug, Deserialize)]

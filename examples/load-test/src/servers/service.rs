@@ -50,7 +50,7 @@ pub(crate) async fn build() -> anyhow::Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         .args(["build", "--release", "--example", "web-api"])
-        .args(["--quiet", "--message-format", "json-render-diagnostics"])
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(WORKSPACE)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

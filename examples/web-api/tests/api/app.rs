@@ -4,6 +4,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use cache_runtime::{Cache, CacheConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -28,6 +29,9 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        // Whatever the environment says, the tests are about an embedded cache that is on. Only the first test of the
+        // process installs one.
+        let _ = cache_runtime::install(Cache::new(CacheConfig::embedded())?);
         let directory = tempfile::tempdir()?;
         let database = Database::open(&directory.path().join("test.sqlite"), 2).await?;
         let users = USERS.try_into().context("no users")?;

@@ -1,6 +1,7 @@
 //! Each route, through the router itself on a small database.
 
 mod app;
+mod cache;
 mod dashboards;
 mod requests;
 mod sessions;
