@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{CacheConfig, ConfigError, Settings};
-use crate::envelope::{self, SealError};
+use crate::config::{CacheConfig, ConfigError, Parts, Settings};
+use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::Flights;
 use crate::invalidation::Effects;
@@ -73,7 +73,13 @@ impl Cache {
         config.into_parts().map(Self::assemble)
     }
 
-    fn assemble((store, settings, mode, prefix): (Store, Settings, Mode, Box<[u8]>)) -> Self {
+    fn assemble(parts: Parts) -> Self {
+        let Parts {
+            store,
+            settings,
+            mode,
+            prefix,
+        } = parts;
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -153,16 +159,12 @@ impl Cache {
         let Reply::Hit(_, payload) = reply else {
             return Ok(None);
         };
-        match payload.open::<T>(&rendered, policy.site_version()) {
-            Some(value) => {
-                self.inner.counters.add(Count::hits);
-                Ok(value)
-            }
-            None => {
-                self.inner.counters.add(Count::unreadable);
-                Ok(None)
-            }
-        }
+        let opened = payload.open(&rendered, policy.site_version());
+        self.inner.counters.add(match opened {
+            Ok(_) => Count::hits,
+            Err(Unreadable) => Count::unreadable,
+        });
+        Ok(opened.unwrap_or(None))
     }
 
     /// Stores a value that the caller has just written to the source.
@@ -371,13 +373,18 @@ impl Inner {
 }
 
 impl Payload {
-    /// The value, or `None` within for a value known to be absent; `None` if it is not one of this type and version.
-    pub(crate) fn open<T: CacheValue>(&self, key: &RenderedKey, version: u32) -> Option<Option<T>> {
+    /// The value, or `None` for a value known to be absent.
+    pub(crate) fn open<T: CacheValue>(
+        &self,
+        key: &RenderedKey,
+        version: u32,
+    ) -> Result<Option<T>, Unreadable> {
         match self {
-            Self::Typed(value, of) => {
-                (*of == version).then(|| value.downcast_ref::<Option<T>>().cloned())?
+            Self::Typed(value, of) if *of == version => {
+                value.downcast_ref::<Option<T>>().cloned().ok_or(Unreadable)
             }
-            Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version).ok(),
+            Self::Typed(..) => Err(Unreadable),
+            Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version),
         }
     }
 }

@@ -37,7 +37,16 @@ pub struct CacheConfig {
 enum Target {
     Embedded,
     #[cfg(feature = "redis")]
-    Redis(redis::Client),
+    Redis(Box<redis::Client>),
+}
+
+/// What a cache is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) mode: Mode,
+    /// Namespace and epoch, as they stand in front of every key.
+    pub(crate) prefix: Box<[u8]>,
 }
 
 /// What the cache needs to know while it runs.
@@ -212,7 +221,7 @@ impl CacheConfig {
         self
     }
 
-    pub(crate) fn into_parts(self) -> Result<(Store, Settings, Mode, Box<[u8]>), ConfigError> {
+    pub(crate) fn into_parts(self) -> Result<Parts, ConfigError> {
         check_namespace("the namespace", &self.namespace)?;
         let Settings {
             store_budget,
@@ -256,14 +265,19 @@ impl CacheConfig {
     }
 
     /// The parts of a configuration that is known to be in bounds.
-    pub(crate) fn into_parts_in_bounds(self) -> (Store, Settings, Mode, Box<[u8]>) {
+    pub(crate) fn into_parts_in_bounds(self) -> Parts {
         let store = match self.target {
             Target::Embedded => Store::Embedded(EmbeddedStore::new(self.embedded_capacity)),
             #[cfg(feature = "redis")]
-            Target::Redis(client) => Store::Redis(crate::store::redis::RedisStore::new(client)),
+            Target::Redis(client) => Store::Redis(crate::store::redis::RedisStore::new(*client)),
         };
         let prefix = format!("{}:{}:", self.namespace, self.epoch);
-        (store, self.settings, self.mode, prefix.into_bytes().into())
+        Parts {
+            store,
+            settings: self.settings,
+            mode: self.mode,
+            prefix: prefix.into_bytes().into(),
+        }
     }
 }
 
@@ -334,7 +348,7 @@ fn target_of(lookup: impl Fn(&str) -> Option<String>) -> Result<Target, ConfigEr
     ConnectionAddr::Tcp(host, port)
         .into_connection_info()
         .and_then(|info| redis::Client::open(info.set_redis_settings(user)))
-        .map(Target::Redis)
+        .map(|client| Target::Redis(Box::new(client)))
         .map_err(|error| {
             ConfigError(format!(
                 "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD name no Redis: {error}"
@@ -357,7 +371,7 @@ fn target_of(lookup: impl Fn(&str) -> Option<String>) -> Result<Target, ConfigEr
 
 #[cfg(feature = "redis")]
 fn redis_target(name: &'static str, url: &str) -> Result<Target, ConfigError> {
-    redis::Client::open(url.trim()).map(Target::Redis).map_err(|error| {
+    redis::Client::open(url.trim()).map(|client| Target::Redis(Box::new(client))).map_err(|error| {
         let tls = if url.trim().starts_with("rediss:") && cfg!(not(feature = "redis-tls")) {
             "; `rediss://` needs the feature `redis-tls`"
         } else {
@@ -386,9 +400,16 @@ fn without_secrets(url: &str) -> String {
 }
 
 /// A setting that is not accepted. Says which, what it is, and what is accepted; shows no password.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
+
+/// The message, as it is: `fn main() -> Result<(), ConfigError>` prints this.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl ConfigError {
     fn wrong(name: &str, value: &str, accepted: &str) -> Self {

@@ -112,11 +112,6 @@ impl Flights {
             Role::Follow(seat)
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
-    }
 }
 
 impl Seat {

@@ -1,4 +1,46 @@
-//! Annotated caching for async Rust.
+//! Annotated caching for async Rust: cache-aside against Redis or an embedded store, with keys that are checked at compile
+//! time, no stale read after an invalidation, and no caller broken by the cache.
+//!
+//! ```
+//! use cache_runtime::{cached, invalidates};
+//! # #[derive(Clone, serde::Serialize, serde::Deserialize)] struct User { id: u64 }
+//! # #[derive(Debug)] struct DbError;
+//! # struct Repository;
+//!
+//! impl Repository {
+//!     #[cached(key = "user:<id>", ttl = "1h")]
+//!     async fn find_user(&self, id: u64) -> Result<Option<User>, DbError> {
+//!         // SQL
+//! #       Ok(Some(User { id }))
+//!     }
+//!
+//!     #[invalidates("user:<id>")]
+//!     async fn rename_user(&self, id: u64, name: &str) -> Result<(), DbError> {
+//!         // SQL
+//! #       let _ = name; Ok(())
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), DbError> {
+//! # let repository = Repository;
+//! # for _ in 0..2 { repository.find_user(1).await?; }
+//! # assert_eq!(cache_runtime::global().stats().hits, 1);
+//! # repository.rename_user(1, "Grace").await
+//! # }
+//! ```
+//!
+//! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates), and the derives
+//!   [`CacheKey`](derive@CacheKey) and [`KeyPart`](derive@KeyPart).
+//! - Without macros: [`Cache`] and [`Key`].
+//! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
+//! - The kill switch: [`Mode`].
+//! - What happened: [`Stats`], [`call_sites`].
+//!
+//! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
+//! empty, a value, a lease or a fence; a **load** is one run of the function's own body, a **fill** the storing of what it
+//! returned; a **call site** is one annotated function.
+//!
+//! The guides: [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations).
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -23,6 +65,23 @@ mod store;
 mod switch;
 mod timer;
 mod token;
+
+/// The guides.
+pub mod guide {
+    #[doc = include_str!("../docs/keys.md")]
+    pub mod keys {}
+
+    #[doc = include_str!("../docs/operations.md")]
+    pub mod operations {}
+
+    #[doc = include_str!("../docs/protocol.md")]
+    pub mod protocol {}
+}
+
+/// The README's examples, so that they cannot rot.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub use cache::{Cache, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};

@@ -255,20 +255,18 @@ impl<'a> Call<'a> {
         if ttl < Duration::from_millis(1) {
             return self.release(lease).await;
         }
-        match self
+        // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
+        if let Ok(reply) = self
             .step(Step::Fill(lease.seat.token(), payload), ttl)
             .await
         {
-            Ok(reply) => {
-                lease.seat.settle();
-                self.tally.add(if matches!(reply, Reply::Done) {
-                    Count::fills
-                } else {
-                    Count::fills_refused
-                });
-            }
-            // Whether it was stored is not known; `lease` gives it back when dropped, which spares a stored value.
-            Err(_) => {}
+            lease.seat.settle();
+            let stored = matches!(reply, Reply::Done);
+            self.tally.add(if stored {
+                Count::fills
+            } else {
+                Count::fills_refused
+            });
         }
     }
 
@@ -344,17 +342,15 @@ where
 {
     loop {
         let reason = match call.next().await {
-            Turn::Hit(token, payload) => match open::<R, S>(&call, &payload) {
-                Some(value) => {
+            Turn::Hit(token, payload) => {
+                if let Some(value) = open::<R, S>(&call, &payload) {
                     call.tally.add(Count::hits);
                     return value;
                 }
-                None => {
-                    call.tally.add(Count::unreadable);
-                    call.unreadable = Some(token);
-                    continue;
-                }
-            },
+                call.tally.add(Count::unreadable);
+                call.unreadable = Some(token);
+                continue;
+            }
             Turn::Landed(landing) => {
                 let shared = match &landing {
                     Landing::Value(payload) => open::<R, S>(&call, payload),
@@ -428,7 +424,7 @@ fn open<R, S>(call: &Call<'_>, payload: &Payload) -> Option<R>
 where
     R: Outcome<S, Value: CacheValue>,
 {
-    R::from_stored(payload.open(&call.key, call.policy.site_version())?)
+    R::from_stored(payload.open(&call.key, call.policy.site_version()).ok()?)
 }
 
 /// Polls `side` along with `main`, and ends with `main`.

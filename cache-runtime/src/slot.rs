@@ -2,7 +2,7 @@
 //!
 //! All truth about a key lies in its slot, and every step is atomic on it. The embedded store runs [`apply`] itself;
 //! the scripts of the Redis store are tested against it with random histories. Why each cell is as it is stands in the
-//! guide on the protocol (`docs/protocol.md`).
+//! [guide on the protocol](crate::guide::protocol).
 //!
 //! ```
 //! use cache_runtime::slot::{Reply, Slot, Step, Token, apply};
@@ -198,6 +198,10 @@ impl<V> Reply<V> {
 }
 
 /// Carries out `step` on `slot`: the slot afterwards, and the reply.
+#[allow(
+    clippy::match_same_arms,
+    reason = "a row for each step, as in the table"
+)]
 pub fn apply<V: Clone>(slot: Slot<V>, step: Step<V>) -> (Slot<V>, Reply<V>) {
     use Reply::{Done, Fenced, Granted, Hit, Leased, Miss, Refused};
 

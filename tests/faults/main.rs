@@ -262,6 +262,20 @@ async fn a_server_that_answers_garbage_is_no_server() {
     }
 }
 
+/// A server that does not speak TLS, or speaks it badly, is a server that cannot be reached.
+#[tokio::test]
+async fn tls_that_fails_fails_nobody() {
+    let garbler = Garbler::start(b"\x16\x03\x03 not a handshake");
+    let cache = cache(&garbler.url().replace("redis://", "rediss://"));
+    let (source, key) = (Source::default(), Key::of("k"));
+    assert_eq!(source.through(&cache, &key).await, 0);
+    let error = cache.invalidate(&key).await.expect_err("no handshake");
+    assert!(
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+        "{error}"
+    );
+}
+
 #[test]
 fn outside_a_runtime_redis_is_unavailable_and_nothing_panics() {
     let server = RedisServer::start();

@@ -12,12 +12,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 const TTL: Duration = Duration::from_secs(100);
 
+type Kind = fn([Token; 2], Bytes) -> Vec<Step<Bytes>>;
+
 /// A few steps with their tokens by number, so that histories shrink and meet.
 #[derive(Clone, Debug)]
-struct Planned(fn([Token; 2], Bytes) -> Vec<Step<Bytes>>, [usize; 2], u8);
+struct Planned(Kind, [usize; 2], u8);
 
 fn histories() -> impl Strategy<Value = Vec<Planned>> {
-    let kinds: Vec<fn([Token; 2], Bytes) -> Vec<Step<Bytes>>> = vec![
+    let kinds: Vec<Kind> = vec![
         |_, _| vec![Step::Read],
         |[lease, _], _| vec![Step::Acquire { lease, over: None }],
         |[lease, over], _| {

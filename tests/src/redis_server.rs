@@ -35,21 +35,11 @@ const GUARD: &str =
 
 impl RedisServer {
     /// Starts one.
-    ///
-    /// # Panics
-    ///
-    /// When `redis-server` is not installed (`bash tests/run.sh` does that) or does not start.
-    #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts one with more options: `["--maxmemory", "2mb"]`.
-    ///
-    /// # Panics
-    ///
-    /// As [`start`](Self::start).
-    #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary folder");
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
@@ -70,13 +60,11 @@ impl RedisServer {
     }
 
     /// The URL of this server.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// The port it listens on.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -97,21 +85,12 @@ impl RedisServer {
     }
 
     /// Starts it again on the same port, empty.
-    ///
-    /// # Panics
-    ///
-    /// When it does not start.
     pub fn restart(&mut self) {
         self.kill();
         assert!(self.launch(), "redis-server did not start again");
     }
 
     /// A connection for the test's own questions.
-    ///
-    /// # Panics
-    ///
-    /// When it cannot be opened.
-    #[must_use]
     pub fn connection(&self) -> redis::Connection {
         redis::Client::open(self.url())
             .and_then(|client| client.get_connection())
@@ -119,10 +98,6 @@ impl RedisServer {
     }
 
     /// Asks one question.
-    ///
-    /// # Panics
-    ///
-    /// When it is not answered.
     pub fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let (name, args) = command.split_first().expect("a command");
         let mut cmd = redis::cmd(name);
@@ -133,7 +108,6 @@ impl RedisServer {
     }
 
     /// How often a command was called since the last `CONFIG RESETSTAT`.
-    #[must_use]
     pub fn calls_of(&self, command: &str) -> u64 {
         let stats: String = self.ask(&["INFO", "commandstats"]);
         let line = format!("cmdstat_{command}:calls=");
@@ -200,11 +174,6 @@ impl Drop for Process {
 }
 
 /// A port that nobody listens on at this moment.
-///
-/// # Panics
-///
-/// When the machine has none.
-#[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()

@@ -6,11 +6,6 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` holds.
-///
-/// # Panics
-///
-/// When it does not hold within [`LIMIT`].
-#[allow(clippy::panic, reason = "a test is to fail")]
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !condition().await {

@@ -52,6 +52,10 @@ impl Store {
     ///
     /// A dropped step may or may not have been carried out, now or later: every step names what it changes by a token
     /// that is used once, so that a late one is refused.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
     pub(crate) async fn apply(
         &self,
         key: &RenderedKey,
@@ -69,6 +73,10 @@ impl Store {
     }
 
     /// The embedded store, which needs no waiting.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unnecessary_wraps, reason = "there is no other store then")
+    )]
     pub(crate) fn as_embedded(&self) -> Option<&EmbeddedStore> {
         match self {
             Self::Embedded(store) => Some(store),

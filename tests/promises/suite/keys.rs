@@ -20,9 +20,9 @@ async fn an_argument_cannot_break_out_of_its_segment() {
 
 #[tokio::test]
 async fn an_argument_cannot_act_as_a_pattern() {
-    #[cached(key = "keys:name:<id>:<name>", ttl = "1h")]
-    async fn find(id: u64, name: &str, _runs: &Runs) -> usize {
-        _runs.note()
+    #[cached(key = "keys:name:<id>:<name>", ttl = "1h", skip(runs))]
+    async fn find(id: u64, name: &str, runs: &Runs) -> usize {
+        runs.note()
     }
     #[invalidates("keys:name:<id>:<name>")]
     async fn touch(id: u64, name: &str) {}
@@ -44,9 +44,9 @@ async fn an_argument_cannot_act_as_a_pattern() {
 
 #[tokio::test]
 async fn a_hashed_argument_finds_its_entry_again() {
-    #[cached(key = "keys:session:<id>:<token:hash>", ttl = "24h")]
-    async fn session(id: u64, token: &str, _runs: &Runs) -> String {
-        _runs.note();
+    #[cached(key = "keys:session:<id>:<token:hash>", ttl = "24h", skip(runs))]
+    async fn session(id: u64, token: &str, runs: &Runs) -> String {
+        runs.note();
         token.to_uppercase()
     }
     let (id, runs) = (fresh(), Runs::default());

@@ -9,9 +9,9 @@ use super::{Runs, User, change_user, find_user, fresh};
 
 #[tokio::test]
 async fn a_value_expires() {
-    #[cached(key = "loading:short:<id>", ttl = "200ms")]
-    async fn short(id: u64, _runs: &Runs) -> u64 {
-        _runs.note();
+    #[cached(key = "loading:short:<id>", ttl = "200ms", skip(runs))]
+    async fn short(id: u64, runs: &Runs) -> u64 {
+        runs.note();
         id
     }
     let (id, runs) = (fresh(), Runs::default());

@@ -10,25 +10,25 @@ use super::{Found, Runs, Shareable, Unique, User, find_user, fresh};
 /// The plainest promise of all, for each shape of return type.
 #[tokio::test]
 async fn the_second_sequential_call_is_a_hit() {
-    #[cached(key = "outcomes:plain:<id>", ttl = 3600)]
-    async fn plain(id: u64, _runs: &Runs) -> Arc<User> {
-        _runs.note();
+    #[cached(key = "outcomes:plain:<id>", ttl = 3600, skip(runs))]
+    async fn plain(id: u64, runs: &Runs) -> Arc<User> {
+        runs.note();
         Arc::new(User::named(id, "plain"))
     }
-    #[cached(key = "outcomes:option:<id>", ttl = 3600)]
-    async fn option(id: u64, _runs: &Runs) -> Option<User> {
-        _runs.note();
+    #[cached(key = "outcomes:option:<id>", ttl = 3600, skip(runs))]
+    async fn option(id: u64, runs: &Runs) -> Option<User> {
+        runs.note();
         Some(User::named(id, "option"))
     }
-    #[cached(key = "outcomes:result:<id>", ttl = 3600)]
-    async fn result(id: u64, _runs: &Runs) -> Result<User, Unique> {
-        _runs.note();
+    #[cached(key = "outcomes:result:<id>", ttl = 3600, skip(runs))]
+    async fn result(id: u64, runs: &Runs) -> Result<User, Unique> {
+        runs.note();
         Ok(User::named(id, "result"))
     }
     type Aliased<T> = Result<T, Unique>;
-    #[cached(key = "outcomes:both:<id>", ttl = 3600)]
-    async fn both(id: u64, _runs: &Runs) -> Aliased<Option<User>> {
-        _runs.note();
+    #[cached(key = "outcomes:both:<id>", ttl = 3600, skip(runs))]
+    async fn both(id: u64, runs: &Runs) -> Aliased<Option<User>> {
+        runs.note();
         Ok(Some(User::named(id, "both")))
     }
 
@@ -56,9 +56,9 @@ async fn functions_of_one_key_and_type_share_their_entries() {
 
 #[tokio::test]
 async fn an_early_return_is_cached_like_any_other() {
-    #[cached(key = "outcomes:early:<id>", ttl = "1h")]
-    async fn early(id: u64, _runs: &Runs) -> Result<u64, Unique> {
-        if _runs.note() == 1 {
+    #[cached(key = "outcomes:early:<id>", ttl = "1h", skip(runs))]
+    async fn early(id: u64, runs: &Runs) -> Result<u64, Unique> {
+        if runs.note() == 1 {
             return Ok(id);
         }
         Ok(0)
@@ -71,9 +71,9 @@ async fn an_early_return_is_cached_like_any_other() {
 
 #[tokio::test]
 async fn an_error_is_returned_and_never_cached() {
-    #[cached(key = "outcomes:question:<id>", ttl = "1h")]
-    async fn question(id: u64, _runs: &Runs) -> Result<u64, Unique> {
-        let first = if _runs.note() == 1 {
+    #[cached(key = "outcomes:question:<id>", ttl = "1h", skip(runs))]
+    async fn question(id: u64, runs: &Runs) -> Result<u64, Unique> {
+        let first = if runs.note() == 1 {
             Err(Unique("first"))
         } else {
             Ok(id)
@@ -90,9 +90,14 @@ async fn an_error_is_returned_and_never_cached() {
 
 #[tokio::test]
 async fn none_is_not_cached_unless_asked_for() {
-    #[cached(key = "outcomes:none-kept:<id>", ttl = "1h", none_ttl = "1h")]
-    async fn kept(id: u64, _runs: &Runs) -> Option<u64> {
-        (_runs.note() > 1).then_some(id)
+    #[cached(
+        key = "outcomes:none-kept:<id>",
+        ttl = "1h",
+        none_ttl = "1h",
+        skip(runs)
+    )]
+    async fn kept(id: u64, runs: &Runs) -> Option<u64> {
+        (runs.note() > 1).then_some(id)
     }
     let (id, runs) = (fresh(), Runs::default());
     let load = async || -> Found {
@@ -140,14 +145,14 @@ async fn a_dropped_call_frees_the_key() {
 /// Another meaning of the value, another type: neither is read as this one.
 #[tokio::test]
 async fn another_version_or_type_is_a_miss_and_is_replaced() {
-    #[cached(key = "user:<id>", ttl = "1h", version = 2)]
-    async fn newer(id: u64, _runs: &Runs) -> Option<User> {
-        _runs.note();
+    #[cached(key = "user:<id>", ttl = "1h", version = 2, skip(runs))]
+    async fn newer(id: u64, runs: &Runs) -> Option<User> {
+        runs.note();
         Some(User::named(id, "version 2"))
     }
-    #[cached(key = "user:<id>", ttl = "1h")]
-    async fn of_another_type(id: u64, _runs: &Runs) -> Option<String> {
-        _runs.note();
+    #[cached(key = "user:<id>", ttl = "1h", skip(runs))]
+    async fn of_another_type(id: u64, runs: &Runs) -> Option<String> {
+        runs.note();
         Some(id.to_string())
     }
     let (id, runs) = (fresh(), Runs::default());

@@ -34,14 +34,14 @@ impl Plan {
     }
 }
 
-#[cached(key = "stampede:<id>", ttl = "1h", skip(plan))]
-async fn shareable(id: u64, plan: Plan, _runs: &Runs) -> Result<u64, Shareable> {
-    plan.run(_runs, id).await.map_err(Shareable)
+#[cached(key = "stampede:<id>", ttl = "1h", skip(plan, runs))]
+async fn shareable(id: u64, plan: Plan, runs: &Runs) -> Result<u64, Shareable> {
+    plan.run(runs, id).await.map_err(Shareable)
 }
 
-#[cached(key = "stampede:<id>", ttl = "1h", skip(plan))]
-async fn unique(id: u64, plan: Plan, _runs: &Runs) -> Result<u64, Unique> {
-    plan.run(_runs, id).await.map_err(Unique)
+#[cached(key = "stampede:<id>", ttl = "1h", skip(plan, runs))]
+async fn unique(id: u64, plan: Plan, runs: &Runs) -> Result<u64, Unique> {
+    plan.run(runs, id).await.map_err(Unique)
 }
 
 /// All results, within a limit: nobody hangs.

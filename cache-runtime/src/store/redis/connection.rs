@@ -48,6 +48,8 @@ impl Connections {
         if let Some((_, connection)) = open.iter().find(|(id, _)| *id == runtime) {
             return Ok(connection.clone());
         }
+        #[cfg(feature = "redis-tls")]
+        provide_cryptography();
         // Our own budget bounds each command; without retries, each failed attempt is followed by the next call's.
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
@@ -77,5 +79,15 @@ impl Connections {
                 lock(&self.open).retain(|(id, _)| *id != handle.id());
             }
         }
+    }
+}
+
+/// rustls panics on the first connection where it cannot tell which cryptography to use, as soon as the program's crates
+/// ask for two. A program that has chosen keeps its choice.
+#[cfg(feature = "redis-tls")]
+fn provide_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Fails only if another thread was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

@@ -66,20 +66,18 @@ impl RedisStore {
     ) -> Result<Reply<Payload>, CacheError> {
         let mut connection = self.connections.get()?;
         let answer = tokio::time::timeout(limit, async {
-            match self.script_of(key, &step, ttl) {
-                Some(script) => script.invoke_async(&mut connection).await,
-                None => {
-                    let command = if matches!(step, Step::Read) {
-                        "GET"
-                    } else {
-                        "UNLINK"
-                    };
-                    redis::cmd(command)
-                        .arg(key.as_bytes())
-                        .query_async(&mut connection)
-                        .await
-                }
+            if let Some(script) = self.script_of(key, &step, ttl) {
+                return script.invoke_async(&mut connection).await;
             }
+            let command = if matches!(step, Step::Read) {
+                "GET"
+            } else {
+                "UNLINK"
+            };
+            redis::cmd(command)
+                .arg(key.as_bytes())
+                .query_async(&mut connection)
+                .await
         })
         .await;
         let answer: Value = match answer {
@@ -177,8 +175,7 @@ fn reply(step: &Step<Payload>, answer: Value) -> Result<Reply<Payload>, CacheErr
         (Step::Acquire { .. }, Value::Nil) => Ok(Reply::Granted),
         (Step::Read | Step::Acquire { .. }, Value::BulkString(slot)) => Ok(wire::read(slot)),
         (Step::Read | Step::Acquire { .. }, _) => Err(CacheError::new(ErrorKind::Garbled)),
-        (Step::Expire, Value::Int(_)) => Ok(Reply::Done),
-        (_, Value::Int(1)) => Ok(Reply::Done),
+        (Step::Expire, Value::Int(_)) | (_, Value::Int(1)) => Ok(Reply::Done),
         (_, Value::Int(0)) => Ok(Reply::Refused),
         _ => Err(CacheError::new(ErrorKind::Garbled)),
     }
