@@ -7,8 +7,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::{
-    Data, DeriveInput, Expr, Fields, Ident, Index, Lifetime, LitStr, Member, Path, ReturnType, Type, TypeReference,
-    Variant,
+    Data, DeriveInput, Expr, Fields, Ident, Index, Lifetime, LitStr, Member, Path, ReturnType,
+    Type, TypeReference, Variant,
 };
 
 use crate::args;
@@ -142,17 +142,19 @@ pub(crate) fn cached<'a>(
     function: &'a Function,
     errors: &mut Errors,
 ) -> Option<Cached<'a>> {
-    let body = wrappable(function, "cached", errors);
-    cacheable_return(function, errors);
     let scope = Scope::of_call(function, Subject::Call);
-    let skipped = scope.skipped(&args.skip, errors);
-    let key = args.key.and_then(|key| {
-        let covered = scope.named_in(&key);
-        let resolved = scope.key(key, &skipped, errors)?;
+    let before = errors.count();
+    let skipped = args.skip.as_deref().map(|skip| scope.skipped(skip, errors));
+    let covered = args.key.as_ref().map(|key| scope.named_in(key));
+    let key = args
+        .key
+        .and_then(|key| scope.key(key, skipped.as_deref().unwrap_or_default(), errors));
+    if let (Some(skipped), Some(covered), false) = (skipped, covered, errors.is_new_since(before)) {
         Scope::conflicts(&skipped, &covered, errors);
         scope.coverage(&covered, &skipped, errors);
-        Some(resolved)
-    });
+    }
+    let body = wrappable(function, "cached", errors);
+    cacheable_return(function, errors);
     Some(Cached {
         function,
         body: body?,
@@ -204,7 +206,10 @@ pub(crate) fn cache_key<'a>(
     };
     let scope = Scope::of_fields(&data.fields);
     let template = args.template?;
-    let covered: Vec<String> = template.placeholders().map(|placeholder| placeholder.root.clone()).collect();
+    let covered: Vec<String> = template
+        .placeholders()
+        .map(|placeholder| placeholder.root.clone())
+        .collect();
     let parts = scope.types_of_bare_parts(&template, &data.fields);
     let template = scope.template(template, &[], errors)?;
     scope.coverage(&covered, &[], errors);
@@ -229,7 +234,10 @@ pub(crate) fn key_part<'a>(
             match (fields.next(), fields.next()) {
                 (Some((field, member)), None) => PartText::Of(member, &field.ty),
                 (None, _) => {
-                    errors.at(input.ident.span(), format!("`{}` has no field; {SUPPORTED}", input.ident));
+                    errors.at(
+                        input.ident.span(),
+                        format!("`{}` has no field; {SUPPORTED}", input.ident),
+                    );
                     return None;
                 }
                 (_, Some((second, _))) => {
@@ -246,8 +254,15 @@ pub(crate) fn key_part<'a>(
             }
         }
         Data::Enum(data) => {
-            for variant in data.variants.iter().filter(|variant| !matches!(variant.fields, Fields::Unit)) {
-                errors.under(&variant.fields, format!("`{}` has fields; {SUPPORTED}", variant.ident));
+            for variant in data
+                .variants
+                .iter()
+                .filter(|variant| !matches!(variant.fields, Fields::Unit))
+            {
+                errors.under(
+                    &variant.fields,
+                    format!("`{}` has fields; {SUPPORTED}", variant.ident),
+                );
             }
             PartText::Variant(data.variants.iter().collect())
         }
@@ -284,10 +299,16 @@ fn wrappable<'a>(function: &'a Function, attribute: &str, errors: &mut Errors) -
     let sig = &function.sig;
     let before = errors.count();
     if let Some(constness) = sig.constness {
-        errors.at(constness.span, format!("a `const fn` cannot be `#[{attribute}]`; make it an `async fn`"));
+        errors.at(
+            constness.span,
+            format!("a `const fn` cannot be `#[{attribute}]`; make it an `async fn`"),
+        );
     }
     if let Some(abi) = &sig.abi {
-        errors.under(abi, format!("an `extern` function cannot be `#[{attribute}]`: its callers cannot await it"));
+        errors.under(
+            abi,
+            format!("an `extern` function cannot be `#[{attribute}]`: its callers cannot await it"),
+        );
     }
     if errors.is_new_since(before) {
         return None;
@@ -297,7 +318,10 @@ fn wrappable<'a>(function: &'a Function, attribute: &str, errors: &mut Errors) -
         Err(Refusal::NotAsync) => {
             errors.at(
                 sig.fn_token.span,
-                format!("`#[{attribute}]` goes on an async function: make it `async fn {}`", sig.ident),
+                format!(
+                    "`#[{attribute}]` goes on an async function: make it `async fn {}`",
+                    sig.ident
+                ),
             );
             None
         }
@@ -317,7 +341,9 @@ fn wrappable<'a>(function: &'a Function, attribute: &str, errors: &mut Errors) -
 
 /// What a cached function returns must be there, have a name, and borrow nothing.
 fn cacheable_return(function: &Function, errors: &mut Errors) {
-    if matches!(function.body, Err(Refusal::NotAsync)) && matches!(function.sig.output, ReturnType::Default) {
+    if matches!(function.body, Err(Refusal::NotAsync))
+        && matches!(function.sig.output, ReturnType::Default)
+    {
         return;
     }
     if let (Ok(Body::Async(_)), ReturnType::Default) = (&function.body, &function.sig.output) {
@@ -353,7 +379,9 @@ impl Borrows<'_> {
 impl<'ast> Visit<'ast> for Borrows<'_> {
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
         match &reference.lifetime {
-            Some(lifetime) if lifetime.ident == "static" => visit::visit_type(self, &reference.elem),
+            Some(lifetime) if lifetime.ident == "static" => {
+                visit::visit_type(self, &reference.elem);
+            }
             // The whole reference is one mistake.
             _ => self.report(reference),
         }
@@ -394,18 +422,21 @@ impl Scope {
     }
 
     fn of_fields(fields: &Fields) -> Self {
-        let names = fields.iter().zip(fields.members()).map(|(field, member)| match &member {
-            Member::Named(name) => Name {
-                text: name.unraw().to_string(),
-                span: name.span(),
-                root: Root::Field(member),
-            },
-            Member::Unnamed(index) => Name {
-                text: index.index.to_string(),
-                span: syn::spanned::Spanned::span(&field.ty),
-                root: Root::Field(member),
-            },
-        });
+        let names = fields
+            .iter()
+            .zip(fields.members())
+            .map(|(field, member)| match &member {
+                Member::Named(name) => Name {
+                    text: name.unraw().to_string(),
+                    span: name.span(),
+                    root: Root::Field(member),
+                },
+                Member::Unnamed(index) => Name {
+                    text: index.index.to_string(),
+                    span: syn::spanned::Spanned::span(&field.ty),
+                    root: Root::Field(member),
+                },
+            });
         Self {
             of: Subject::Struct,
             names: names.collect(),
@@ -424,9 +455,14 @@ impl Scope {
     /// The names that a key mentions.
     fn named_in(&self, key: &KeyArg) -> Vec<String> {
         match key {
-            KeyArg::Template(template) => template.placeholders().map(|found| found.root.clone()).collect(),
+            KeyArg::Template(template) => template
+                .placeholders()
+                .map(|found| found.root.clone())
+                .collect(),
             KeyArg::Typed(key) => {
-                let found = identifiers(key).into_iter().map(|name| name.unraw().to_string());
+                let found = identifiers(key)
+                    .into_iter()
+                    .map(|name| name.unraw().to_string());
                 found.filter(|name| self.find(name).is_some()).collect()
             }
         }
@@ -434,13 +470,20 @@ impl Scope {
 
     fn key(&self, key: KeyArg, skipped: &[Ident], errors: &mut Errors) -> Option<Key> {
         match key {
-            KeyArg::Template(template) => self.template(template, skipped, errors).map(Key::Template),
+            KeyArg::Template(template) => {
+                self.template(template, skipped, errors).map(Key::Template)
+            }
             KeyArg::Typed(key) => Some(Key::Typed(key)),
         }
     }
 
     /// Finds what each placeholder names.
-    fn template(&self, template: Template, skipped: &[Ident], errors: &mut Errors) -> Option<Resolved> {
+    fn template(
+        &self,
+        template: Template,
+        skipped: &[Ident],
+        errors: &mut Errors,
+    ) -> Option<Resolved> {
         let Template { literal, pieces } = template;
         let before = errors.count();
         let roots: Vec<String> = pieces
@@ -503,14 +546,16 @@ impl Scope {
                 Subject::Call => Err(format!(
                     "`<{path}>`: what the function returns is not known before the call; `<return…>` stands in `#[invalidates]`"
                 )),
-                Subject::Struct => Err(format!("`<{path}>`: a key names its own fields; `<return…>` stands in `#[invalidates]`")),
+                Subject::Struct => Err(format!(
+                    "`<{path}>`: a key names its own fields; `<return…>` stands in `#[invalidates]`"
+                )),
             },
             "self" if !matches!(self.of, Subject::Struct) => match &self.receiver {
                 Some(receiver) => {
                     let receiver = moved_to(receiver, located);
                     Ok(Place::Given(quote!(#receiver #fields)))
                 }
-                None => Err(format!("`<{path}>`: this function has no `self`{}", self.choices())),
+                None => Err(format!("`<{path}>`: this function has no `self`")),
             },
             root => match self.find(root).map(|name| &name.root) {
                 Some(Root::Variable(variable)) => {
@@ -531,7 +576,8 @@ impl Scope {
     }
 
     fn unknown(&self, path: &str, root: &str) -> String {
-        let hint = meant(root, self.texts()).map_or_else(
+        let is_index = root.starts_with(|c: char| c.is_ascii_digit());
+        let hint = meant(root, self.texts()).filter(|_| !is_index).map_or_else(
             || self.choices(),
             |name| format!("; did you mean `<{}>`?", path.replacen(root, name, 1)),
         );
@@ -541,7 +587,10 @@ impl Scope {
     /// "; the arguments are `a` and `b`"
     fn choices(&self) -> String {
         match self.names.as_slice() {
-            [] => format!("; there is no {}", self.of.noun()),
+            [] => match self.of {
+                Subject::Call | Subject::ReturnedCall => String::from("; this function has none"),
+                Subject::Struct => String::from("; this struct has none"),
+            },
             [only] => format!("; the only {} is `{}`", self.of.noun(), only.text),
             _ => format!("; the {}s are {}", self.of.noun(), list(self.texts())),
         }
@@ -555,11 +604,19 @@ impl Scope {
             if self.find(&text).is_some() {
                 known.push(name.clone());
             } else if text == "self" {
-                errors.at(name.span(), "`self` need not be skipped: it is in the key only where the key names it");
+                errors.at(
+                    name.span(),
+                    "`self` need not be skipped: it is in the key only where the key names it",
+                );
             } else {
-                let hint = meant(&text, self.texts())
-                    .map_or_else(|| self.choices(), |name| format!("; did you mean `{name}`?"));
-                errors.at(name.span(), format!("`{text}` is no argument of this function{hint}"));
+                let hint = meant(&text, self.texts()).map_or_else(
+                    || self.choices(),
+                    |name| format!("; did you mean `{name}`?"),
+                );
+                errors.at(
+                    name.span(),
+                    format!("`{text}` is no argument of this function{hint}"),
+                );
             }
         }
         known
@@ -569,7 +626,12 @@ impl Scope {
     fn conflicts(skipped: &[Ident], covered: &[String], errors: &mut Errors) {
         for name in skipped {
             if covered.contains(&name.unraw().to_string()) {
-                errors.at(name.span(), format!("`{name}` is skipped, but stands in the key; remove it from one of them"));
+                errors.at(
+                    name.span(),
+                    format!(
+                        "`{name}` is skipped, but stands in the key; remove it from one of them"
+                    ),
+                );
             }
         }
     }
@@ -595,7 +657,7 @@ impl Scope {
                         format!(", or name it `_{text}` if it does not belong to the key")
                     };
                     format!(
-                        "`{text}` is not in the template: two keys that differ only in `{text}` would be the same: put \
+                        "the field `{text}` is not in the template: two keys that differ only in `{text}` would be the same: put \
                          `<{text}>` into the template{rename}"
                     )
                 }
@@ -631,7 +693,8 @@ fn member(name: &str, span: Span) -> Member {
     match name.parse::<u32>() {
         Ok(index) => Member::Unnamed(Index { index, span }),
         Err(_) => Member::Named(
-            syn::parse_str::<Ident>(name).map_or_else(|_| Ident::new_raw(name, span), |_| Ident::new(name, span)),
+            syn::parse_str::<Ident>(name)
+                .map_or_else(|_| Ident::new_raw(name, span), |_| Ident::new(name, span)),
         ),
     }
 }

@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Lit};
 /// A century: longer than any entry lives, and far from every overflow of milliseconds.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-const ACCEPTED: &str = "a whole number of seconds (`3600`) or a string with units (`\"5m\"`, `\"1h 30m\"`, `\"500ms\"`)";
+const ACCEPTED: &str = "a positive whole number of seconds (`3600`) or a string with units (`\"5m\"`, `\"1h 30m\"`, `\"500ms\"`)";
 
 /// The whole milliseconds that `value`, given for `option`, stands for.
 pub(crate) fn milliseconds(option: &str, value: &Expr) -> syn::Result<u64> {
@@ -27,10 +27,12 @@ pub(crate) fn milliseconds(option: &str, value: &Expr) -> syn::Result<u64> {
         },
         Some(Lit::Str(text)) => match humantime::parse_duration(&text.value()) {
             Ok(duration) => duration,
-            Err(humantime::DurationError::NumberOverflow) => return fail(too_long(option, &text.value())),
+            Err(humantime::DurationError::NumberOverflow) => {
+                return fail(too_long(option, &text.value()));
+            }
             Err(error) => {
                 return fail(format!(
-                    "`{option} = \"{}\"` is not a duration: {error}; accepted are {ACCEPTED}",
+                    "`{option} = \"{}\"` is not a duration: {error}; write {ACCEPTED}",
                     text.value()
                 ));
             }
@@ -38,27 +40,32 @@ pub(crate) fn milliseconds(option: &str, value: &Expr) -> syn::Result<u64> {
         _ => return fail(format!("`{option}` is {ACCEPTED}, written as a literal")),
     };
     if duration.is_zero() {
-        return fail(format!("`{option}` is zero: nothing would ever be cached; {}", instead(option)));
+        return fail(format!("`{option}` is zero: {}", instead(option)));
     }
     if duration > LONGEST {
-        return fail(too_long(option, &quote::quote!(#value).to_string().replace('"', "")));
+        return fail(too_long(
+            option,
+            &quote::quote!(#value).to_string().replace('"', ""),
+        ));
     }
     match u64::try_from(duration.as_millis()) {
-        Ok(0) => fail(format!("`{option}` is shorter than a millisecond, which is the resolution of a TTL")),
+        Ok(0) => fail(format!(
+            "`{option}` is shorter than a millisecond, which is the resolution of a TTL"
+        )),
         Ok(milliseconds) => Ok(milliseconds),
         Err(_) => fail(too_long(option, "this")),
     }
 }
 
 fn too_long(option: &str, value: &str) -> String {
-    format!("`{option}` of {value} is more than 100 years, which is the longest accepted; accepted are {ACCEPTED}")
+    format!("`{option}` of {value} is more than 100 years; write {ACCEPTED}, up to 100 years")
 }
 
 fn instead(option: &str) -> &'static str {
     if option == "none_ttl" {
         "leave it out, and an absent value is not cached"
     } else {
-        "remove the attribute, or give a duration such as `\"5m\"`"
+        "nothing would ever be cached; remove the attribute, or give a duration such as `\"5m\"`"
     }
 }
 

@@ -48,7 +48,11 @@ impl Errors {
         if self.found.is_empty() {
             return Ok(());
         }
-        Err(self.found.iter().map(syn::Error::to_compile_error).collect())
+        Err(self
+            .found
+            .iter()
+            .map(syn::Error::to_compile_error)
+            .collect())
     }
 }
 
@@ -75,7 +79,10 @@ pub(crate) fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 /// `a`, `b` and `c`, in backticks.
 pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let mut quoted: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    let mut quoted: Vec<String> = names
+        .into_iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
     match quoted.pop() {
         None => String::from("nothing"),
         Some(only) if quoted.is_empty() => only,

@@ -6,8 +6,9 @@ use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, Expr, ExprAsync, ExprCall, FnArg, GenericArgument, Ident, Local, Pat, PatIdent,
-    PathArguments, ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility, parse_quote,
+    Attribute, Block, Expr, ExprAsync, ExprCall, FnArg, GenericArgument, Ident, Local, Pat,
+    PatIdent, PathArguments, ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility,
+    parse_quote,
 };
 
 /// A function with a body, as the attribute found it.
@@ -60,7 +61,10 @@ impl Parse for Function {
         let ahead = input.fork();
         let Ok(sig) = ahead.parse::<Signature>() else {
             return Err(if is_function(input) {
-                input.parse::<Signature>().err().unwrap_or_else(|| input.error("expected a function"))
+                input
+                    .parse::<Signature>()
+                    .err()
+                    .unwrap_or_else(|| input.error("expected a function"))
             } else {
                 input.error("this attribute goes on a function with a body: an `async fn`")
             });
@@ -76,14 +80,19 @@ impl Parse for Function {
             ));
         }
         let (inner, body) = match input.parse()? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => split_body.parse2(group.stream()).map(
-                |(inner, rest)| {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                split_body.parse2(group.stream()).map(|(inner, rest)| {
                     let mut body = Group::new(Delimiter::Brace, rest);
                     body.set_span(group.span());
                     (inner, body)
-                },
-            )?,
-            other => return Err(syn::Error::new(other.span(), "expected the body of a function")),
+                })?
+            }
+            other => {
+                return Err(syn::Error::new(
+                    other.span(),
+                    "expected the body of a function",
+                ));
+            }
         };
         let body = Body::of(&sig, body);
         Ok(Self {
@@ -121,7 +130,9 @@ impl Body {
 
 /// `R` of `Pin<Box<dyn Future<Output = R>>>` or `BoxFuture<R>`.
 fn boxed_output(output: &ReturnType) -> Option<&Type> {
-    let ReturnType::Type(_, ty) = output else { return None };
+    let ReturnType::Type(_, ty) = output else {
+        return None;
+    };
     let (name, mut types) = last_segment(ty)?;
     let first = types.next();
     if name == "BoxFuture" || name == "LocalBoxFuture" {
@@ -133,8 +144,14 @@ fn boxed_output(output: &ReturnType) -> Option<&Type> {
         return None;
     };
     object.bounds.iter().find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else { return None };
-        let future = bound.path.segments.last().filter(|segment| segment.ident == "Future")?;
+        let TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        let future = bound
+            .path
+            .segments
+            .last()
+            .filter(|segment| segment.ident == "Future")?;
         let PathArguments::AngleBracketed(arguments) = &future.arguments else {
             return None;
         };
@@ -161,7 +178,8 @@ fn last_segment(ty: &Type) -> Option<(&Ident, impl Iterator<Item = &Type>)> {
 impl Boxed {
     fn parse(sig: &Signature, value: &Type, body: &Group) -> Option<Self> {
         let statements = Block::parse_within.parse2(body.stream()).ok()?;
-        let [Stmt::Expr(Expr::Call(ExprCall { func, args, .. }), None)] = statements.as_slice() else {
+        let [Stmt::Expr(Expr::Call(ExprCall { func, args, .. }), None)] = statements.as_slice()
+        else {
             return None;
         };
         let is_pin = matches!(&**func, Expr::Path(path) if path.path.segments.last().is_some_and(|s| s.ident == "pin"));
@@ -180,7 +198,8 @@ impl Boxed {
                 names.extend(bindings(&argument.pat));
             }
         }
-        let is_rename = |statement: &&Stmt| is_return_edge(statement) || is_rename(statement, &names);
+        let is_rename =
+            |statement: &&Stmt| is_return_edge(statement) || is_rename(statement, &names);
         let count = block.stmts.iter().take_while(is_rename).count();
         let (renames, rest) = block.stmts.split_at(count);
 
@@ -189,7 +208,11 @@ impl Boxed {
         let mut hidden = Vec::new();
         for rename in renames {
             let Stmt::Local(local) = rename else { continue };
-            match local.init.as_ref().and_then(|init| renamed_name(&init.expr)) {
+            match local
+                .init
+                .as_ref()
+                .and_then(|init| renamed_name(&init.expr))
+            {
                 Some(name) if name == "self" => receiver = bindings(&local.pat).into_iter().next(),
                 Some(name) => {
                     new_names.extend(bindings(&local.pat));
@@ -198,7 +221,10 @@ impl Boxed {
                 None => {}
             }
         }
-        let mut rest_group = Group::new(Delimiter::Brace, rest.iter().map(ToTokens::to_token_stream).collect());
+        let mut rest_group = Group::new(
+            Delimiter::Brace,
+            rest.iter().map(ToTokens::to_token_stream).collect(),
+        );
         rest_group.set_span(block.brace_token.span.join());
         Some(Self {
             value: value.clone(),
@@ -216,15 +242,24 @@ impl Boxed {
 
 /// `if let Some(__ret) = None::<R> { return __ret; }`: the first statement of what `#[async_trait]` makes.
 fn is_return_edge(statement: &Stmt) -> bool {
-    let Stmt::Expr(Expr::If(branch), _) = statement else { return false };
-    let Expr::Let(scrutinee) = &*branch.cond else { return false };
+    let Stmt::Expr(Expr::If(branch), _) = statement else {
+        return false;
+    };
+    let Expr::Let(scrutinee) = &*branch.cond else {
+        return false;
+    };
     matches!(&*scrutinee.expr, Expr::Path(none) if none.path.segments.last().is_some_and(|s| s.ident == "None"))
 }
 
 /// `let id = id;`, `let __self = self;` or `let (a, b) = __arg1;`: what can be done before the key is made without
 /// a name changing its meaning.
 fn is_rename(statement: &Stmt, names: &[Ident]) -> bool {
-    let Stmt::Local(Local { pat, init: Some(init), .. }) = statement else {
+    let Stmt::Local(Local {
+        pat,
+        init: Some(init),
+        ..
+    }) = statement
+    else {
         return false;
     };
     let Some(from) = renamed_name(&init.expr).filter(|_| init.diverge.is_none()) else {
@@ -234,7 +269,8 @@ fn is_rename(statement: &Stmt, names: &[Ident]) -> bool {
         return matches!(pat, Pat::Ident(pat) if pat.ident == "__self");
     }
     names.contains(&from)
-        && (from.to_string().starts_with("__arg") || matches!(untyped(pat), Pat::Ident(pat) if pat.ident == from))
+        && (from.to_string().starts_with("__arg")
+            || matches!(untyped(pat), Pat::Ident(pat) if pat.ident == from))
 }
 
 /// `id` of `id`, and of the block `{ let id = id; id }` that `#[async_trait]` writes for patterns.
@@ -355,7 +391,11 @@ impl Function {
             }
         };
         let Self {
-            outer, inner, vis, sig, ..
+            outer,
+            inner,
+            vis,
+            sig,
+            ..
         } = self;
         let body = braced(quote!(#(#inner)* #wrapped), span);
         quote!(#(#outer)* #vis #sig #body)

@@ -1,4 +1,8 @@
-//! The attribute macros of `cache-runtime`.
+//! The macros of [`cache-runtime`](https://docs.rs/cache-runtime), which re-exports them: depend on that crate.
+//!
+//! Each macro parses its arguments and what it stands on, checks the rules between the two, and expands to
+//! thin calls into the runtime. Everything that is wrong is reported in one pass, where it stands; what was annotated is
+//! then left as it was, so that one mistake is one error.
 
 mod args;
 mod check;
@@ -16,7 +20,120 @@ use syn::{DeriveInput, parse_macro_input};
 use crate::errors::Errors;
 use crate::function::Function;
 
-/// TODO docs
+/// Answers calls of an async function from the cache, and stores what it returns.
+///
+/// ```
+/// use cache_runtime::cached;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct User;
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// # struct Db;
+/// # impl Db { async fn user(&self, _: u64) -> Result<Option<User>, DbError> { Ok(Some(User)) } }
+///
+/// struct Users {
+///     db: Db,
+/// }
+///
+/// impl Users {
+///     #[cached(key = "user:<id>", ttl = "1h", none_ttl = "30s")]
+///     async fn find(&self, id: u64) -> Result<Option<User>, DbError> {
+///         self.db.user(id).await
+///     }
+/// }
+/// ```
+///
+/// # Options
+///
+/// | option | value | meaning |
+/// | --- | --- | --- |
+/// | `key` | a [template](#key-templates) or a [typed key](#typed-keys) | required: what tells two calls apart |
+/// | `ttl` | a duration | required: how long a value lives at most |
+/// | `none_ttl` | a duration | stores an absent value (`None`), too, for this long; without it, absent values are not stored |
+/// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
+/// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
+/// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
+///
+/// A duration is a literal: a positive whole number of seconds (`3600`), or a string with units (`"5m"`, `"1h 30m"`,
+/// `"500ms"`, `"2 days"`). The shortest is a millisecond, the longest 100 years.
+///
+/// # Key templates
+///
+/// A template is a string of segments, separated by `:`. Text stands as it is written; a placeholder is filled in:
+///
+/// | placeholder | is filled with |
+/// | --- | --- |
+/// | `<id>` | the argument `id`, also one that a pattern binds |
+/// | `<user.id>`, `<pair.0>`, `<self.tenant>` | a field of an argument or of `self` |
+/// | `<token:hash>` | a hash of the argument: for secrets, which must not stand in the store |
+/// | `<<`, `>>` | the characters `<` and `>` |
+///
+/// What fills a placeholder is a `KeyPart`: an integer, a string, a date, … or a type of your own that derives
+/// [`KeyPart`](derive@KeyPart). No value can break out of its placeholder, and two different lists of arguments never make
+/// the same key. For this, two placeholders in one segment need text between them that begins with punctuation: `<year>-<month>`.
+///
+/// **Every argument stands in the key or in `skip(…)`, or has a name that starts with `_`.** A forgotten argument would let
+/// two calls share an entry that must not, and is an error. `self` is part of the key only where the template says so.
+///
+/// # Typed keys
+///
+/// `key` can also be an expression whose type derives [`CacheKey`](derive@CacheKey). Then the template is written once, for
+/// all functions that read or write the entry, and says what type of value stands under it:
+///
+/// ```
+/// use cache_runtime::{CacheKey, cached, invalidates};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User;
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("user:<id>", value = User)]
+/// struct UserKey {
+///     id: u64,
+/// }
+///
+/// #[cached(key = UserKey { id }, ttl = "1h")]
+/// async fn find_user(id: u64) -> Option<User> {
+///     # let _ = id;
+///     Some(User)
+/// }
+///
+/// #[invalidates(UserKey { id })]
+/// async fn rename_user(id: u64, name: &str) {
+///     # let _ = (id, name);
+/// }
+/// ```
+///
+/// The expression is evaluated before the body, and may borrow from the arguments; what it moves, the body cannot use. An argument
+/// counts as covered when its name occurs in the expression. (What stands inside a string literal, as in
+/// `format!("{id}")`, is not seen: write `format!("{}", id)`.)
+///
+/// # What is cached
+///
+/// | the function returns | stored |
+/// | --- | --- |
+/// | `Result<T, E>` | what is in `Ok`; an `Err` is returned and never stored |
+/// | `Option<T>`, `Result<Option<T>, E>` | what is in `Some`; `None` only with `none_ttl` |
+/// | anything else | the value |
+///
+/// This is seen through type aliases, such as `io::Result<T>`. The value is owned and
+/// `Serialize + DeserializeOwned + Clone + Send + Sync`. In an `Arc`, it makes hits cheap.
+///
+/// # Where it goes
+///
+/// On free functions, associated functions and methods with any kind of `self`, in inherent `impl`s, in `impl`s of traits with
+/// `async fn`, and under `#[async_trait]`. Also on a function that returns a boxed future, if its body is
+/// `Box::pin(async move { … })`. Generics, lifetimes, `impl Trait` and patterns as arguments, `where` clauses, `?` and `return` are all
+/// supported. The function keeps its signature, visibility, documentation, and other attributes.
+///
+/// # Cancel safety
+///
+/// A call can be dropped at any time, if the body can. Dropped while its body runs, it stores nothing and leaves nothing
+/// locked: if others wait for its result, one of them runs the body in its place.
+///
+/// # Errors
+///
+/// The cache adds none: while the store fails, the function is called as if it had no attribute.
 #[proc_macro_attribute]
 pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
     on_function(item, |function, errors| {
@@ -26,17 +143,104 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-/// TODO docs
+/// Drops what is cached under its keys, when the function has run.
+///
+/// ```
+/// use cache_runtime::invalidates;
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// # struct Order { id: u64, customer: String }
+///
+/// #[invalidates("user:<id>", "users:all")]
+/// async fn rename_user(id: u64, name: &str) -> Result<(), DbError> {
+///     // UPDATE users …
+///     # let _ = (id, name);
+///     Ok(())
+/// }
+///
+/// #[invalidates("orders:<region>:<return.customer>", "order:<return.id>")]
+/// async fn place_order(region: String, text: &str) -> Result<Order, DbError> {
+///     // INSERT INTO orders … RETURNING …
+///     # let _ = (region, text);
+///     # Ok(Order { id: 1, customer: String::new() })
+/// }
+/// ```
+///
+/// # Keys
+///
+/// One or more, and the attribute can stand on a function several times. Each is a template, as in
+/// [`cached`](macro@cached#key-templates), or an expression whose type derives [`CacheKey`](derive@CacheKey). Arguments need not be in
+/// the key here. The keys are made before the body runs, from the arguments as they are then.
+///
+/// `<return>` and `<return.field>` stand for what the function returned: for what is in `Ok` and in `Some`, if it returns these. A key
+/// with such a placeholder is made after the body. An `Err` or a `None` invalidates nothing by such a key.
+///
+/// Keys without `<return…>` are invalidated whatever the function returns, an `Err` too: an error does not say that nothing was changed.
+///
+/// # Options
+///
+/// `crate = path`, where `cache-runtime` is, if not at `::cache_runtime`.
+///
+/// # Where it goes
+///
+/// On every kind of function that [`cached`](macro@cached#where-it-goes) goes on; here it may also return nothing, or what it borrows.
+///
+/// # Cancel safety
+///
+/// A call that is dropped while its body runs invalidates its keys all the same, because the body may have committed. (Keys with
+/// `<return…>` are not known then.)
+///
+/// # Errors
+///
+/// None are added. What the store does not take is kept, and delivered when the store is back.
 #[proc_macro_attribute]
 pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
     on_function(item, |function, errors| {
-        let args = args::invalidates::Invalidates::parse(arguments.into(), &function.arguments(), errors);
+        let args =
+            args::invalidates::Invalidates::parse(arguments.into(), &function.arguments(), errors);
         let plan = check::invalidates(args, function, errors)?;
         Some(expand::invalidates::expand(&plan))
     })
 }
 
-/// TODO docs
+/// Makes a struct a key: one spelling for all who read or write an entry.
+///
+/// ```
+/// use cache_runtime::CacheKey;
+/// # struct User;
+/// # struct Dashboard;
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("user:<id>", value = User)]
+/// struct UserKey {
+///     id: u64,
+/// }
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("dashboard:<user_id>:<date>", value = Dashboard)]
+/// struct DashboardKey<'a> {
+///     user_id: u64,
+///     date: &'a str,
+/// }
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("range:<0>-<1>")]
+/// struct RangeKey<T>(T, T);
+///
+/// #[derive(CacheKey)]
+/// #[cache_key("settings:global")]
+/// struct SettingsKey;
+/// ```
+///
+/// # Options of `#[cache_key(…)]`
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | a template, first | required. The [same](macro@cached#key-templates) as for functions; placeholders name fields (`<id>`, `<0>`) and fields of fields (`<user.id>`) |
+/// | `value = Type` | the only type of value that may stand under this key: a `#[cached]` function of another value does not compile. Left out, all may |
+/// | `crate = path` | where `cache-runtime` is, if not at `::cache_runtime` |
+///
+/// Every field stands in the template, or has a name that starts with `_`.
 #[proc_macro_derive(CacheKey, attributes(cache_key))]
 pub fn cache_key(item: TokenStream) -> TokenStream {
     let input = parse_macro_input!(item as DeriveInput);
@@ -44,10 +248,41 @@ pub fn cache_key(item: TokenStream) -> TokenStream {
     let args = args::cache_key::CacheKey::parse(&input, &mut errors);
     let stand_in = expand::cache_key::stand_in(&input, &check::runtime(args.runtime.clone()));
     let plan = check::cache_key(args, &input, &mut errors);
-    report(errors, plan.map(|plan| expand::cache_key::expand(&plan)), &stand_in)
+    report(
+        errors,
+        plan.map(|plan| expand::cache_key::expand(&plan)),
+        &stand_in,
+    )
 }
 
-/// TODO docs
+/// Makes a type one that can fill a placeholder of a key.
+///
+/// A struct with one field writes what its field writes; an enum without fields writes the name of its variant.
+///
+/// ```
+/// use cache_runtime::{Key, KeyPart};
+///
+/// #[derive(KeyPart)]
+/// struct UserId(u64);
+///
+/// #[derive(KeyPart)]
+/// enum Region {
+///     Europe,
+///     Asia,
+/// }
+///
+/// let key = Key::of("user").part(&Region::Asia).part(&UserId(7));
+/// assert_eq!(key.as_str(), "user:Asia:7");
+/// # let _ = Region::Europe;
+/// ```
+///
+/// A variant that is renamed is another key: what was cached under its old name is not found any more.
+///
+/// For anything else, implement the trait by hand, or put each field into the key by a placeholder of its own.
+///
+/// # Options of `#[key_part(…)]`
+///
+/// `crate = path`, where `cache-runtime` is, if not at `::cache_runtime`.
 #[proc_macro_derive(KeyPart, attributes(key_part))]
 pub fn key_part(item: TokenStream) -> TokenStream {
     let input = parse_macro_input!(item as DeriveInput);
@@ -55,7 +290,11 @@ pub fn key_part(item: TokenStream) -> TokenStream {
     let args = args::key_part::KeyPart::parse(&input, &mut errors);
     let stand_in = expand::key_part::stand_in(&input, &check::runtime(args.runtime.clone()));
     let plan = check::key_part(args, &input, &mut errors);
-    report(errors, plan.map(|plan| expand::key_part::expand(&plan)), &stand_in)
+    report(
+        errors,
+        plan.map(|plan| expand::key_part::expand(&plan)),
+        &stand_in,
+    )
 }
 
 /// Runs one attribute on its function. If anything is wrong, the function is left as it was.

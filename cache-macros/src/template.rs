@@ -62,7 +62,10 @@ impl Template {
         let before = errors.count();
         let mut report = |message: String| errors.at(literal.span(), message);
         if text.is_empty() {
-            report("this key template is empty; write at least one segment, such as `\"settings\"`".into());
+            report(
+                "this key template is empty; write at least one segment, such as `\"settings\"`"
+                    .into(),
+            );
         }
         let mut pieces = split(&text, &mut report);
         check_segments(&pieces, &mut report);
@@ -101,7 +104,11 @@ fn split(text: &str, report: &mut impl FnMut(String)) -> Vec<Piece> {
             }
             match after.find(['<', '>']) {
                 Some(end) if after[end..].starts_with('>') => {
-                    pieces.push(Piece::Placeholder(placeholder(&after[..end], offset, report)));
+                    pieces.push(Piece::Placeholder(placeholder(
+                        &after[..end],
+                        offset,
+                        report,
+                    )));
                     rest = &after[end + 1..];
                 }
                 stop => {
@@ -126,7 +133,11 @@ fn split(text: &str, report: &mut impl FnMut(String)) -> Vec<Piece> {
                 )),
                 '?' | '[' | ']' | '{' | '}' | '\\' | '%' => report(format!(
                     "`{first}` at offset {offset} cannot stand in a key template{}",
-                    if first == '{' { ": a placeholder is written `<name>`" } else { "" }
+                    if first == '{' {
+                        ": a placeholder is written `<name>`"
+                    } else {
+                        ""
+                    }
                 )),
                 _ => {}
             }
@@ -172,23 +183,32 @@ fn placeholder(inside: &str, offset: usize, report: &mut impl FnMut(String)) -> 
         None => Ending::Segment,
         Some("hash") => Ending::Hash,
         Some(unknown) => {
-            let hint = meant(unknown, ["hash"])
-                .map_or_else(String::new, |hash| format!("; did you mean `<{path}:{hash}>`?"));
+            let hint = meant(unknown, ["hash"]).map_or_else(String::new, |hash| {
+                format!("; did you mean `<{path}:{hash}>`?")
+            });
             report(format!(
                 "unknown modifier `{unknown}` in `<{inside}>`; the only one is `hash`{hint}"
             ));
             return unreadable();
         }
     };
-    let mut names = path.split('.').map(|name| name.strip_prefix("r#").unwrap_or(name).to_owned());
+    let mut names = path
+        .split('.')
+        .map(|name| name.strip_prefix("r#").unwrap_or(name).to_owned());
     let root = names.next().unwrap_or_default();
     let fields: Vec<String> = names.collect();
     if is_name(&root) && fields.iter().all(|field| is_name(field)) {
-        return Placeholder { root, fields, ending };
+        return Placeholder {
+            root,
+            fields,
+            ending,
+        };
     }
     let trimmed = path.trim();
     if trimmed != path && trimmed.split('.').all(is_name) {
-        report(format!("`<{inside}>` has spaces in it; write `<{trimmed}>`"));
+        report(format!(
+            "`<{inside}>` has spaces in it; write `<{trimmed}>`"
+        ));
     } else {
         report(format!(
             "`<{inside}>` is no placeholder: it holds an argument or a field path of one, such as `<user.id>`; \
@@ -200,8 +220,12 @@ fn placeholder(inside: &str, offset: usize, report: &mut impl FnMut(String)) -> 
 
 /// An identifier, a keyword, or the number of a tuple's field.
 fn is_name(name: &str) -> bool {
-    let is_index = name == "0" || (!name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit()) && name.len() < 6);
-    let is_ident = name.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic())
+    let is_index = name == "0"
+        || (!name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit()) && name.len() < 6);
+    let is_ident = name
+        .chars()
+        .next()
+        .is_some_and(|c| c == '_' || c.is_alphabetic())
         && name.chars().all(|c| c == '_' || c.is_alphanumeric());
     !name.is_empty() && name != "_" && (is_index || is_ident)
 }
@@ -212,17 +236,26 @@ fn check_segments(pieces: &[Piece], report: &mut impl FnMut(String)) {
         return;
     };
     if matches!(first, Piece::Text(text) if text.starts_with(':')) {
-        report("the key template starts with `:`, so its first segment is empty; remove the `:`".into());
+        report(
+            "the key template starts with `:`, so its first segment is empty; remove the `:`"
+                .into(),
+        );
     }
     let ends_with_colon = |piece: &Piece| matches!(piece, Piece::Text(text) if text.ends_with(':'));
-    if ends_with_colon(last) && (pieces.len() > 1 || !matches!(first, Piece::Text(text) if text == ":")) {
-        report("the key template ends with `:`, so its last segment is empty; remove the `:`".into());
+    if ends_with_colon(last)
+        && (pieces.len() > 1 || !matches!(first, Piece::Text(text) if text == ":"))
+    {
+        report(
+            "the key template ends with `:`, so its last segment is empty; remove the `:`".into(),
+        );
     }
     for piece in pieces {
         if let Piece::Text(text) = piece
             && text.contains("::")
         {
-            report(format!("the segment between the two `:` of `{text}` is empty; write one `:`"));
+            report(format!(
+                "the segment between the two `:` of `{text}` is empty; write one `:`"
+            ));
         }
     }
 }
@@ -230,7 +263,8 @@ fn check_segments(pieces: &[Piece], report: &mut impl FnMut(String)) {
 /// Finds how the end of each placeholder can be told, which needs text between two of one segment.
 fn delimit(pieces: &mut [Piece], report: &mut impl FnMut(String)) {
     for i in 0..pieces.len() {
-        let (Some(Piece::Placeholder(before)), Some(next)) = (pieces.get(i), pieces.get(i + 1)) else {
+        let (Some(Piece::Placeholder(before)), Some(next)) = (pieces.get(i), pieces.get(i + 1))
+        else {
             continue;
         };
         let after = match (next, pieces.get(i + 2)) {
@@ -245,11 +279,15 @@ fn delimit(pieces: &mut [Piece], report: &mut impl FnMut(String)) {
                 }
                 continue;
             }
-            (Piece::Text(between), Some(Piece::Placeholder(after))) if !between.contains(':') => after,
+            (Piece::Text(between), Some(Piece::Placeholder(after))) if !between.contains(':') => {
+                after
+            }
             _ => continue,
         };
         let Piece::Text(between) = next else { continue };
-        let Some(delimiter) = between.bytes().next() else { continue };
+        let Some(delimiter) = between.bytes().next() else {
+            continue;
+        };
         if !delimiter.is_ascii_punctuation() || delimiter == b'%' {
             report(format!(
                 "`{between}` does not separate `<{0}>` from `<{1}>`, because a value can contain it; \
@@ -295,7 +333,10 @@ mod tests {
     #[test]
     fn text_and_placeholders_are_told_apart() {
         assert_eq!(parse("settings:global"), Ok(vec![text("settings:global")]));
-        assert_eq!(parse("user:<id>"), Ok(vec![text("user:"), part("id", Ending::Segment)]));
+        assert_eq!(
+            parse("user:<id>"),
+            Ok(vec![text("user:"), part("id", Ending::Segment)])
+        );
         assert_eq!(
             parse("<self.tenant>:<pair.0>:<token:hash>"),
             Ok(vec![
@@ -312,22 +353,38 @@ mod tests {
     #[test]
     fn doubled_angle_brackets_are_text() {
         assert_eq!(parse("a<<b>>"), Ok(vec![text("a<b>")]));
-        assert_eq!(parse("<<<id>>>"), Ok(vec![text("<"), part("id", Ending::Segment), text(">")]));
+        assert_eq!(
+            parse("<<<id>>>"),
+            Ok(vec![text("<"), part("id", Ending::Segment), text(">")])
+        );
     }
 
     #[test]
     fn punctuation_ends_a_part_inside_a_segment() {
         assert_eq!(
             parse("<a>-<b>x"),
-            Ok(vec![part("a", Ending::Before(b'-')), text("-"), part("b", Ending::Segment), text("x")])
+            Ok(vec![
+                part("a", Ending::Before(b'-')),
+                text("-"),
+                part("b", Ending::Segment),
+                text("x")
+            ])
         );
         assert_eq!(
             parse("<a:hash>.<b>"),
-            Ok(vec![part("a", Ending::Hash), text("."), part("b", Ending::Segment)])
+            Ok(vec![
+                part("a", Ending::Hash),
+                text("."),
+                part("b", Ending::Segment)
+            ])
         );
         assert_eq!(
             parse("<a>x:<b>"),
-            Ok(vec![part("a", Ending::Segment), text("x:"), part("b", Ending::Segment)])
+            Ok(vec![
+                part("a", Ending::Segment),
+                text("x:"),
+                part("b", Ending::Segment)
+            ])
         );
     }
 
@@ -363,7 +420,11 @@ mod tests {
             };
             assert!(error.contains(says), "{template}: {error}");
             let count = error.matches("compile_error").count();
-            assert_eq!(count, if template.contains('{') { 2 } else { 1 }, "{template}: {error}");
+            assert_eq!(
+                count,
+                if template.contains('{') { 2 } else { 1 },
+                "{template}: {error}"
+            );
         }
     }
 
@@ -379,7 +440,9 @@ mod tests {
                     template.push_str(ALPHABET[number % ALPHABET.len()]);
                     number /= ALPHABET.len();
                 }
-                let Ok(pieces) = parse(&template) else { continue };
+                let Ok(pieces) = parse(&template) else {
+                    continue;
+                };
                 assert!(!pieces.is_empty(), "{template}");
                 let rendered: String = pieces
                     .iter()
@@ -388,7 +451,10 @@ mod tests {
                         Piece::Placeholder(_) => "\u{0}",
                     })
                     .collect();
-                assert!(rendered.split(':').all(|segment| !segment.is_empty()), "{template}");
+                assert!(
+                    rendered.split(':').all(|segment| !segment.is_empty()),
+                    "{template}"
+                );
                 for segment in rendered.split(':') {
                     assert!(!segment.contains("\u{0}\u{0}"), "{template}");
                 }

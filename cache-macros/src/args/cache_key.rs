@@ -37,7 +37,11 @@ impl CacheKey {
                     }
                     return Ok(());
                 }
-                if !is_assignment(input) {
+                let is_bare_option = input
+                    .fork()
+                    .call(Ident::parse_any)
+                    .is_ok_and(|name| name == "value" || name == "crate");
+                if !is_assignment(input) && !is_bare_option {
                     let found: Expr = input.parse()?;
                     return Err(syn::Error::new_spanned(
                         found,
@@ -72,10 +76,17 @@ impl CacheKey {
 /// What stands in the parentheses of each `#[name(…)]`.
 pub(super) fn helpers(input: &DeriveInput, name: &str, errors: &mut Errors) -> Vec<TokenStream> {
     let mut found = Vec::new();
-    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident(name)) {
+    for attribute in input
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident(name))
+    {
         match &attribute.meta {
             Meta::List(arguments) => found.push(arguments.tokens.clone()),
-            other => errors.under(other, format!("`{name}` has arguments in parentheses: `#[{name}(…)]`")),
+            other => errors.under(
+                other,
+                format!("`{name}` has arguments in parentheses: `#[{name}(…)]`"),
+            ),
         }
     }
     found

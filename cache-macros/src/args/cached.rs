@@ -15,7 +15,7 @@ const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
 pub(crate) struct Cached {
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
-    pub(crate) skip: Vec<Ident>,
+    pub(crate) skip: Option<Vec<Ident>>,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -29,10 +29,12 @@ pub(crate) struct Policy {
 impl Cached {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Options::of(&["key", "ttl", "none_ttl", "version", "skip", "crate"]);
-        let (mut key, mut ttl, mut none_ttl, mut version, mut runtime) = (None, None, None, None, None);
-        let mut skip = Vec::new();
+        let (mut key, mut ttl, mut none_ttl, mut version, mut runtime) =
+            (None, None, None, None, None);
+        let mut skip = Some(Vec::new());
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
+                options.assume("key");
                 return Err(syn::Error::new(
                     template.span(),
                     "the key needs its name: `key = \"…\"`",
@@ -48,16 +50,28 @@ impl Cached {
             match name.to_string().as_str() {
                 "key" => key = KeyArg::of(value(&name, input, "\"user:<id>\"")?, errors),
                 "ttl" => ttl = Some(milliseconds("ttl", &value(&name, input, "\"5m\"")?)?),
-                "none_ttl" => none_ttl = Some(milliseconds("none_ttl", &value(&name, input, "\"30s\"")?)?),
+                "none_ttl" => {
+                    none_ttl = Some(milliseconds("none_ttl", &value(&name, input, "\"30s\"")?)?);
+                }
                 "version" => version = Some(version_of(&value(&name, input, "2")?)?),
-                "skip" => skip = skipped(&name, input, errors)?,
+                "skip" => {
+                    // If it cannot be read, it is not known what it leaves out.
+                    skip = None;
+                    skip = skipped(&name, input, errors)?;
+                }
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
         });
-        for (name, what) in [("key", "what tells two calls apart"), ("ttl", "how long a value may live")] {
+        for (name, what) in [
+            ("key", "what tells two calls apart"),
+            ("ttl", "how long a value may live"),
+        ] {
             if !options.was_given(name) {
-                errors.at(Span::call_site(), format!("`{name}` is missing: {what}, as in {EXAMPLE}"));
+                errors.at(
+                    Span::call_site(),
+                    format!("`{name}` is missing: {what}, as in {EXAMPLE}"),
+                );
             }
         }
         let policy = ttl.map(|ttl_ms| Policy {
@@ -76,20 +90,38 @@ impl Cached {
 
 fn version_of(value: &Expr) -> syn::Result<u32> {
     match literal(value) {
-        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u32") => number.base10_parse().ok(),
+        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u32") => {
+            number.base10_parse().ok()
+        }
         _ => None,
     }
-    .ok_or_else(|| syn::Error::new_spanned(value, format!("`version` is a number from 0 to {}, written as a literal", u32::MAX)))
+    .ok_or_else(|| {
+        syn::Error::new_spanned(
+            value,
+            format!(
+                "`version` is a number from 0 to {}, written as a literal",
+                u32::MAX
+            ),
+        )
+    })
 }
 
-/// `skip(db, ctx)`
-fn skipped(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Ident>> {
+/// `skip(db, ctx)`; `None` if an entry was wrong, which is then reported.
+fn skipped(
+    name: &Ident,
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+) -> syn::Result<Option<Vec<Ident>>> {
     if is_assignment(input) || !input.peek(token::Paren) {
-        let error = syn::Error::new(name.span(), "`skip` names arguments in parentheses: `skip(db, ctx)`");
+        let error = syn::Error::new(
+            name.span(),
+            "`skip` names arguments in parentheses: `skip(db, ctx)`",
+        );
         return Err(error);
     }
     let content;
     parenthesized!(content in input);
+    let before = errors.count();
     let mut skipped: Vec<Ident> = Vec::new();
     each(content.parse()?, errors, |input, errors| {
         if !input.peek(Ident::peek_any) {
@@ -97,14 +129,21 @@ fn skipped(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Re
         }
         let argument = input.call(Ident::parse_any)?;
         if skipped.contains(&argument) {
-            errors.at(argument.span(), format!("`{argument}` is skipped twice; keep one"));
+            errors.at(
+                argument.span(),
+                format!("`{argument}` is skipped twice; keep one"),
+            );
         } else {
             skipped.push(argument);
         }
         Ok(())
     });
-    if skipped.is_empty() {
-        errors.at(name.span(), "`skip` names no argument; remove it, or name one: `skip(db)`");
+    if errors.is_new_since(before) {
+        return Ok(None);
     }
-    Ok(skipped)
+    if skipped.is_empty() {
+        let error = "`skip` names no argument; remove it, or name one: `skip(db)`";
+        return Err(syn::Error::new(name.span(), error));
+    }
+    Ok(Some(skipped))
 }

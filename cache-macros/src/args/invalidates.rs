@@ -25,7 +25,10 @@ impl Invalidates {
             if is_assignment(input) || is_bare_crate {
                 let name = input.call(Ident::parse_any)?;
                 if name == "key" {
-                    errors.at(name.span(), "keys stand without a name here: `#[invalidates(\"user:<id>\")]`");
+                    errors.at(
+                        name.span(),
+                        "keys stand without a name here: `#[invalidates(\"user:<id>\")]`",
+                    );
                     return skip_value(input);
                 }
                 if !options.admit(&name, errors) {

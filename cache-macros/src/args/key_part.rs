@@ -19,7 +19,9 @@ impl KeyPart {
         for tokens in helpers(input, "key_part", errors) {
             each(tokens, errors, |input, errors| {
                 if !input.peek(Ident::peek_any) {
-                    return Err(input.error("expected an option: `crate = path::to::cache_runtime`"));
+                    return Err(
+                        input.error("expected an option: `crate = path::to::cache_runtime`")
+                    );
                 }
                 let name = input.call(Ident::parse_any)?;
                 if !options.admit(&name, errors) {

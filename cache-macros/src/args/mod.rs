@@ -72,8 +72,20 @@ impl Options {
     pub(crate) fn unknown(&self, name: &str) -> String {
         let hint = meant(name, self.known.iter().copied())
             .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-        let verb = if self.known.len() == 1 { "option is" } else { "options are" };
-        format!("unknown option `{name}`{hint} (the {verb} {})", list(self.known))
+        let verb = if self.known.len() == 1 {
+            "only option is"
+        } else {
+            "options are"
+        };
+        format!(
+            "unknown option `{name}`{hint} (the {verb} {})",
+            list(self.known)
+        )
+    }
+
+    /// Counts `name` as given, because it was meant to be.
+    fn assume(&mut self, name: &str) {
+        self.given.push(name.to_owned());
     }
 
     pub(crate) fn was_given(&self, name: &str) -> bool {
@@ -82,17 +94,20 @@ impl Options {
 }
 
 /// Reads a comma-separated list. A mistake in one entry does not hide those in the next.
-fn each(tokens: TokenStream, errors: &mut Errors, mut entry: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>) {
+fn each(
+    tokens: TokenStream,
+    errors: &mut Errors,
+    mut entry: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) {
     let entries = |input: ParseStream<'_>| -> syn::Result<()> {
         while !input.is_empty() {
-            let mut outcome = entry(input, errors);
-            if outcome.is_ok() && !input.is_empty() && !input.peek(Token![,]) {
-                outcome = Err(input.error("expected `,`"));
-            }
-            if let Err(error) = outcome {
+            if let Err(error) = entry(input, errors) {
                 errors.push(error);
-                while !input.is_empty() && !input.peek(Token![,]) {
-                    input.parse::<TokenTree>()?;
+                skip_value(input)?;
+            } else if !input.is_empty() && !input.peek(Token![,]) {
+                errors.push(input.error("expected `,`"));
+                if !is_assignment(input) {
+                    skip_value(input)?;
                 }
             }
             input.parse::<Option<Token![,]>>()?;
@@ -108,7 +123,7 @@ fn is_assignment(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==])
 }
 
-/// Skips what belongs to an option that was refused.
+/// Skips to the next comma: the rest of an entry that was refused.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?;
@@ -118,7 +133,12 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 
 /// The value after `name =`.
 fn value<T: Parse>(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<T> {
-    let missing = || syn::Error::new(name.span(), format!("`{name}` needs a value: `{name} = {example}`"));
+    let missing = || {
+        syn::Error::new(
+            name.span(),
+            format!("`{name}` needs a value: `{name} = {example}`"),
+        )
+    };
     if !input.peek(Token![=]) {
         return Err(missing());
     }

@@ -66,7 +66,12 @@ pub(crate) fn stand_in(input: &DeriveInput, runtime: &TokenStream) -> TokenStrea
     )
 }
 
-fn implementation(input: &DeriveInput, parts: &[Type], runtime: &TokenStream, items: &TokenStream) -> TokenStream {
+fn implementation(
+    input: &DeriveInput,
+    parts: &[Type],
+    runtime: &TokenStream,
+    items: &TokenStream,
+) -> TokenStream {
     let name = &input.ident;
     let mut generics = input.generics.clone();
     for part in parts.iter().filter(|part| is_generic(part, input)) {

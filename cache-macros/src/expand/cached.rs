@@ -17,7 +17,7 @@ use crate::check::{Cached, Key};
 //         let shape = …;
 //         let sharing = …;
 //         let call = cached_call(site, |writer| { writer.literal("user:"); writer.part(&id); });
-//         cached::<R, _, _>(call, shape, sharing, pin!(async move { body })).await
+//         cached(call, shape, sharing, pin!(async move { body })).await
 //     }
 pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let here = Span::mixed_site();
@@ -52,12 +52,13 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         };
         let call = #call;
     };
+    // A value that cannot be stored is an error of the call, of its future and of the `await`. The compiler reports
+    // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
     function.wrap(body, &before, |body| {
-        let run = quote_spanned!(at_return=> #runtime::cached::<#returned, _, _>);
-        // Pinned here, it has its place in this future only; handed on by value, each future it went through would
-        // make room for it again, and cached functions that call cached functions would grow exponentially.
-        quote_spanned!(here=> #run(call, shape, sharing, ::core::pin::pin!(#body)).await)
+        let runtime = super::respanned(runtime, at_return);
+        let arguments = quote_spanned!(at_return=> call, shape, sharing, ::core::pin::pin!(#body));
+        quote_spanned!(at_return=> #runtime::cached(#arguments).await)
     })
 }
 
@@ -67,7 +68,9 @@ fn caches(policy: &Policy, runtime: &TokenStream) -> TokenStream {
     let none_ttl = policy
         .none_ttl_ms
         .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
-    let version = policy.version.map(|version| quote_spanned!(here=> .version(#version)));
+    let version = policy
+        .version
+        .map(|version| quote_spanned!(here=> .version(#version)));
     quote_spanned! {here=>
         #runtime::Effect::Caches(
             #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #version

@@ -30,7 +30,12 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         keys,
         runtime,
     } = plan;
-    let site = call_site(runtime, function, &quote_spanned!(here=> #runtime::Effect::Invalidates), keys);
+    let site = call_site(
+        runtime,
+        function,
+        &quote_spanned!(here=> #runtime::Effect::Invalidates),
+        keys,
+    );
     let mut before = quote_spanned! {here=>
         #[allow(unused_mut)]
         let mut effects = #runtime::effects(#site);

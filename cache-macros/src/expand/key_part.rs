@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, parse_quote};
+use syn::{DeriveInput, Index, Member, parse_quote};
 
 use super::cache_key::is_generic;
 use crate::check::{KeyPart, PartText};
@@ -18,7 +18,11 @@ use crate::check::{KeyPart, PartText};
 //     }
 pub(crate) fn expand(plan: &KeyPart<'_>) -> TokenStream {
     let here = Span::mixed_site();
-    let KeyPart { input, text, runtime } = plan;
+    let KeyPart {
+        input,
+        text,
+        runtime,
+    } = plan;
     let mut generics = input.generics.clone();
     let write = match text {
         PartText::Of(member, ty) => {
@@ -29,7 +33,15 @@ pub(crate) fn expand(plan: &KeyPart<'_>) -> TokenStream {
                     .push(parse_quote!(#ty: #runtime::KeyPart));
             }
             let at_type = ty.span().resolved_at(here);
-            quote_spanned!(at_type=> #runtime::KeyPart::write_part(&self.#member, part);)
+            let field = match member {
+                Member::Unnamed(index) => Member::Unnamed(Index {
+                    index: index.index,
+                    span: at_type,
+                }),
+                Member::Named(name) => Member::Named(name.clone()),
+            };
+            let field = quote_spanned!(at_type=> &self.#field);
+            quote_spanned!(here=> #runtime::KeyPart::write_part(#field, part);)
         }
         PartText::Variant(variants) if variants.is_empty() => quote_spanned!(here=> match *self {}),
         PartText::Variant(variants) => {

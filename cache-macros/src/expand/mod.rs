@@ -127,11 +127,24 @@ fn replace_self(tokens: TokenStream, receiver: &Ident) -> TokenStream {
                 TokenTree::Ident(renamed)
             }
             TokenTree::Group(group) => {
-                let mut replaced = Group::new(group.delimiter(), replace_self(group.stream(), receiver));
+                let mut replaced =
+                    Group::new(group.delimiter(), replace_self(group.stream(), receiver));
                 replaced.set_span(group.span());
                 TokenTree::Group(replaced)
             }
             other => other,
+        })
+        .collect()
+}
+
+/// The same tokens, located at `place`.
+fn respanned(tokens: &TokenStream, place: Span) -> TokenStream {
+    tokens
+        .clone()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(place.resolved_at(token.span()));
+            token
         })
         .collect()
 }

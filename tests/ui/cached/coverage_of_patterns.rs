@@ -2,7 +2,7 @@ use cache_runtime::cached;
 
 #[cached(key = "user:<id>", ttl = 60)]
 async fn find((id, limit): (u64, u64)) -> u64 {
-    id
+    id + limit
 }
 
 fn main() {}

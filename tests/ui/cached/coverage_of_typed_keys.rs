@@ -8,7 +8,7 @@ struct UserKey {
 
 #[cached(key = UserKey { id }, ttl = 60)]
 async fn find(id: u64, limit: u64) -> u64 {
-    id
+    id + limit
 }
 
 fn main() {}

@@ -2,7 +2,7 @@ use cache_runtime::cached;
 
 #[cached(key = "user:<id>", ttl = 60, skip(db, db))]
 async fn find(db: &str, id: u64) -> u64 {
-    id
+    id + db.len() as u64
 }
 
 fn main() {}

@@ -2,7 +2,7 @@ use cache_runtime::cached;
 
 #[cached(key = "user:<id>", ttl = 60, skip(databse))]
 async fn find(database: &str, id: u64) -> u64 {
-    id
+    id + database.len() as u64
 }
 
 fn main() {}

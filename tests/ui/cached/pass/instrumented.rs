@@ -7,8 +7,8 @@ async fn find(id: u64) -> u64 {
     id
 }
 
-#[tokio::main]
 #[cached(key = "main", ttl = 60)]
+#[tokio::main]
 async fn run() -> u64 {
     find(1).await
 }

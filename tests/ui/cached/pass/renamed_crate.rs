@@ -1,4 +1,4 @@
-extern crate cache_runtime as other;
+pub extern crate cache_runtime as other;
 
 mod reexports {
     pub use other as caching;

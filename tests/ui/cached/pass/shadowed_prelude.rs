@@ -1,5 +1,5 @@
 #![no_implicit_prelude]
-#![allow(dead_code, non_camel_case_types)]
+#![allow(unused, non_camel_case_types)]
 
 mod core {}
 mod std {}

@@ -35,9 +35,9 @@ async fn called(id: u64) -> u64 {
     id
 }
 
-#[cached(key = key, ttl = 60)]
-async fn argument(key: UserKey) -> String {
-    String::new()
+#[cached(key = *key, ttl = 60)]
+async fn argument(key: &&UserKey) -> String {
+    key.id.to_string()
 }
 
 #[cached(key = &key, ttl = 60)]
@@ -59,7 +59,7 @@ async fn block(id: u64) -> u64 {
 async fn main() {
     assert_eq!(find(1).await, Ok(Some("1".into())));
     assert_eq!(called(1).await, 1);
-    assert_eq!(argument(UserKey { id: 1 }).await, "");
+    assert_eq!(argument(&&UserKey { id: 3 }).await, "3");
     assert_eq!(borrowed(UserKey { id: 2 }).await, "2");
     assert_eq!(built(1).await, 1);
     assert_eq!(block(1).await, 1);
