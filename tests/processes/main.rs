@@ -1,9 +1,8 @@
 //! Promises that only several processes, or a process with an environment of its own, can show.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use cache_tests::RedisServer;
+use cache_tests::{RedisServer, stampede};
 
 /// A worker whose environment holds nothing of ours but `vars`.
 fn worker(args: &[&str], vars: &[(&str, &str)]) -> Command {
@@ -38,45 +37,10 @@ fn output(mut command: Command) -> String {
 fn one_load_of_a_cold_key_over_four_processes() {
     let server = RedisServer::start();
     let url = server.url();
-    let mut workers: Vec<(Child, BufReader<_>)> = (0..4)
-        .map(|_| {
-            let mut child = worker(&["stampede", "125"], &[("REDIS_URL", &url)])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("a worker");
-            let output = BufReader::new(child.stdout.take().expect("its output"));
-            (child, output)
-        })
-        .collect();
-    let mut line = String::new();
-    for (_, output) in &mut workers {
-        line.clear();
-        output.read_line(&mut line).expect("a line");
-        assert_eq!(line.trim(), "ready");
-    }
-    for (child, _) in &mut workers {
-        child
-            .stdin
-            .take()
-            .expect("its input")
-            .write_all(b"go\n")
-            .expect("to start it");
-    }
-    let mut runs = 0;
-    for (child, output) in &mut workers {
-        line.clear();
-        output.read_line(&mut line).expect("a line");
-        println!("{}", line.trim());
-        let count = line
-            .strip_prefix("runs=")
-            .and_then(|rest| rest.split(' ').next());
-        runs += count
-            .and_then(|count| count.parse::<usize>().ok())
-            .expect("a count");
-        assert!(child.wait().expect("its end").success());
-    }
-    assert_eq!(runs, 1, "one load in all");
+    let outcome =
+        stampede::direct((0..4).map(|_| worker(&["stampede", "125"], &[("REDIS_URL", &url)])));
+    println!("{outcome:?}");
+    assert_eq!(outcome.runs.iter().sum::<usize>(), 1, "one load in all");
 }
 
 #[test]
@@ -97,7 +61,7 @@ fn switched_on_the_second_read_is_a_hit_and_a_change_is_seen() {
 fn with_cache_enabled_false_redis_sees_invalidations_and_no_read() {
     let server = RedisServer::start();
     // What an earlier life of the service left, to be invalidated.
-    let _: () = server.ask(&["SET", "cache:0:worker:slow:1", "anything"]);
+    let _: () = server.ask(&["SET", "cache:0:worker:1", "anything"]);
     let _: () = server.ask(&["CONFIG", "RESETSTAT"]);
     let vars = [("REDIS_URL", &*server.url()), ("CACHE_ENABLED", "false")];
     assert_eq!(output(worker(&["switch"], &vars)), "runs=4 mode=Off");
@@ -107,7 +71,7 @@ fn with_cache_enabled_false_redis_sees_invalidations_and_no_read() {
         "invalidations still arrive"
     );
     assert_eq!(
-        server.ask::<u64>(&["EXISTS", "cache:0:worker:slow:1"]),
+        server.ask::<u64>(&["EXISTS", "cache:0:worker:1"]),
         0,
         "and act"
     );
@@ -158,7 +122,7 @@ fn namespace_and_epoch_stand_in_front_of_every_key() {
             ("CACHE_EPOCH", epoch),
         ];
         assert_eq!(output(worker(&["switch"], &vars)), "runs=2 mode=On");
-        let key = format!("{namespace}:{epoch}:worker:slow:1");
+        let key = format!("{namespace}:{epoch}:worker:1");
         assert_eq!(server.ask::<u64>(&["EXISTS", &key]), 1, "{key}");
     }
 }

@@ -11,57 +11,40 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use cache_runtime::{cached, global, invalidates};
-use tokio::task::JoinSet;
+use cache_tests::stampede;
 
 static RUNS: AtomicUsize = AtomicUsize::new(0);
 
-#[cached(key = "worker:slow:<id>", ttl = "1h")]
-async fn slow(id: u64) -> Arc<str> {
+#[cached(key = "worker:<id>", ttl = "1h")]
+async fn read(id: u64) -> Arc<str> {
     RUNS.fetch_add(1, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(50)).await;
     id.to_string().into()
 }
 
-#[invalidates("worker:slow:<id>")]
+#[invalidates("worker:<id>")]
 async fn change(id: u64) {}
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let args: Vec<_> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["stampede", callers] => stampede(callers.parse().expect("a number of callers")).await,
+        ["stampede", callers] => {
+            stampede::take_part(callers.parse().expect("a number of callers")).await;
+        }
         ["switch"] => switch().await,
         _ => panic!("`stampede CALLERS` or `switch`"),
     }
 }
 
-async fn stampede(callers: usize) {
-    // Connected before the start, as a service under load is.
-    slow(0).await;
-    RUNS.store(0, Ordering::SeqCst);
-    println!("ready");
-    std::io::stdin()
-        .read_line(&mut String::new())
-        .expect("the start");
-
-    let started = Instant::now();
-    let tasks: JoinSet<_> = (0..callers).map(|_| async { slow(1).await }).collect();
-    let values = tasks.join_all().await;
-    let slowest = started.elapsed().as_millis();
-    assert!(values.iter().all(|value| &**value == "1"), "a wrong value");
-    println!("runs={} slowest_ms={slowest}", RUNS.load(Ordering::SeqCst));
-}
-
 async fn switch() {
     for _ in 0..2 {
-        slow(1).await;
+        read(1).await;
     }
     change(1).await;
     for _ in 0..2 {
-        slow(1).await;
+        read(1).await;
     }
     println!(
         "runs={} mode={:?}",

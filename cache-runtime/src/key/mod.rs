@@ -280,6 +280,26 @@ impl Key {
         }
     }
 
+    /// What another key renders to, for a log or a test.
+    ///
+    /// ```
+    /// use cache_runtime::{CacheKey, Key};
+    ///
+    /// #[derive(CacheKey)]
+    /// #[cache_key("user:<id>")]
+    /// struct UserKey { id: u64 }
+    ///
+    /// assert_eq!(Key::rendered(&UserKey { id: 7 }).as_str(), "user:7");
+    /// ```
+    pub fn rendered(key: &(impl CacheKey + ?Sized)) -> Self {
+        let mut writer = KeyWriter::new(b"");
+        key.write_key(&mut writer);
+        Self {
+            text: String::from_utf8_lossy(&writer.buf).into_owned(),
+            template: key.template().into_owned(),
+        }
+    }
+
     /// Appends a segment that holds one escaped value.
     pub fn part(self, value: &(impl KeyPart + ?Sized)) -> Self {
         self.segment("<_>", |key| key.part(value))
