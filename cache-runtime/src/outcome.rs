@@ -23,6 +23,15 @@ use serde::de::DeserializeOwned;
 /// What can be cached: any type that can be cloned, sent, and stored.
 ///
 /// Implemented for all types with these bounds; `Arc<T>` makes a hit cheap where `T` is large.
+///
+/// ```
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct User { id: u64 }
+///
+/// fn can_be_cached<T: cache_runtime::CacheValue>() {}
+/// can_be_cached::<User>();
+/// can_be_cached::<std::sync::Arc<[User]>>();
+/// ```
 pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> CacheValue for T {}

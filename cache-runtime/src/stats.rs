@@ -7,6 +7,15 @@ use serde::Serialize;
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
+        ///
+        /// Each call that goes through the cache adds to exactly one of `hits`, `misses`, `joins` and the `bypasses_…`.
+        /// Calls while the cache is [switched off](crate::Mode) are the plain call, and not counted.
+        ///
+        /// ```
+        /// let stats = cache_runtime::global().stats();
+        /// let calls = stats.hits + stats.joins + stats.misses;
+        /// println!("{} of {calls} calls did not ask the source", stats.hits + stats.joins);
+        /// ```
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
         #[non_exhaustive]
         pub struct Stats {

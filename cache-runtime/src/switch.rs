@@ -3,6 +3,17 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How far a cache is switched on.
+///
+/// ```
+/// use cache_runtime::{Cache, CacheConfig, Mode};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::new(CacheConfig::embedded())?;
+/// cache.set_mode(Mode::Off)?;
+/// assert_eq!(cache.mode(), Mode::Off);
+/// cache.set_mode(Mode::On)?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Reads and invalidations go through the store.

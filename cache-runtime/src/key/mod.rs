@@ -61,6 +61,19 @@ pub trait KeyPart {
 }
 
 /// Receives the text of one part and escapes it.
+///
+/// ```
+/// use cache_runtime::{Key, KeyPart, PartWriter};
+///
+/// struct Version { major: u16, minor: u16 }
+///
+/// impl KeyPart for Version {
+///     fn write_part(&self, part: &mut PartWriter<'_>) {
+///         part.push_display(&format_args!("{}.{}", self.major, self.minor));
+///     }
+/// }
+/// assert_eq!(Key::of("docs").part(&Version { major: 1, minor: 2 }).as_str(), "docs:1.2");
+/// ```
 #[derive(Debug)]
 pub struct PartWriter<'a> {
     buf: &'a mut KeyBuf,
@@ -133,6 +146,25 @@ const fn is_reserved(byte: u8) -> bool {
 /// Receives a key: literal text and parts, in order.
 ///
 /// What `#[derive(CacheKey)]` and the attributes write into; needed by hand only for a [`CacheKey`] of one's own.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use cache_runtime::{AnyValue, CacheKey, Key, KeyWriter};
+///
+/// struct Page(u32);
+///
+/// impl CacheKey for Page {
+///     type Admits = AnyValue;
+///     fn template(&self) -> Cow<'static, str> {
+///         "page:<number>".into()
+///     }
+///     fn write_key(&self, key: &mut KeyWriter) {
+///         key.literal("page:");
+///         key.part(&self.0);
+///     }
+/// }
+/// assert_eq!(Key::rendered(&Page(3)).as_str(), "page:3");
+/// ```
 #[derive(Debug)]
 pub struct KeyWriter {
     buf: KeyBuf,
@@ -229,7 +261,7 @@ pub enum AnyValue {}
 #[derive(Debug)]
 pub struct Only<T>(PhantomData<fn() -> T>);
 
-/// Whether a value of type `T` may stand under a key.
+/// Whether a value of type `T` may stand under a key: always for [`AnyValue`], and for [`Only<T>`] if it is that type.
 #[diagnostic::on_unimplemented(
     message = "this function's value `{T}` is not the value type of its key",
     label = "the key holds another type: `{Self}`",
