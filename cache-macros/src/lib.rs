@@ -104,7 +104,8 @@ use crate::function::Function;
 /// }
 /// ```
 ///
-/// The expression is evaluated before the body, and may borrow from the arguments; what it moves, the body cannot use. An argument
+/// The expression is evaluated before the body, and may borrow from the arguments, though not from
+/// temporary values; what it moves, the body cannot use. An argument
 /// counts as covered when its name occurs in the expression. (What stands inside a string literal, as in
 /// `format!("{id}")`, is not seen: write `format!("{}", id)`.)
 ///
@@ -124,7 +125,8 @@ use crate::function::Function;
 /// On free functions, associated functions and methods with any kind of `self`, in inherent `impl`s, in `impl`s of traits with
 /// `async fn`, and under `#[async_trait]`. Also on a function that returns a boxed future, if its body is
 /// `Box::pin(async move { … })`. Generics, lifetimes, `impl Trait` and patterns as arguments, `where` clauses, `?` and `return` are all
-/// supported. The function keeps its signature, visibility, documentation, and other attributes.
+/// supported. The function keeps its signature, visibility, documentation, and other attributes. Where another attribute rewrites the
+/// body too (`#[tracing::instrument]`), put `#[cached]` above it: hits then cost nothing there.
 ///
 /// # Cancel safety
 ///

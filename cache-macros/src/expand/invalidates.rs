@@ -56,7 +56,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             Key::Typed(key) => {
                 let at_key = key.span().resolved_at(here);
                 let key = typed(key, function);
-                before.extend(quote_spanned!(at_key=> effects.typed(&#key);));
+                before.extend(quote_spanned!(at_key=> effects.typed(&(#key));));
             }
         }
     }

@@ -1,64 +1,14 @@
-//! The rules between the arguments of an annotation and what it stands on.
-//!
-//! What passes here is a plan, in which nothing can be wrong any more: [`expand`](crate::expand) only writes it down.
+//! Keys, and what their placeholders can name.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::quote;
 use syn::ext::IdentExt as _;
-use syn::visit::{self, Visit};
-use syn::{
-    Data, DeriveInput, Expr, Fields, Ident, Index, Lifetime, LitStr, Member, Path, ReturnType,
-    Type, TypeReference, Variant,
-};
+use syn::{Expr, Fields, Ident, Index, LitStr, Member, Type};
 
-use crate::args;
-use crate::args::cached::Policy;
 use crate::args::{KeyArg, identifiers};
 use crate::errors::{Errors, list, meant};
-use crate::function::{Body, Function, Refusal, has_impl_trait};
+use crate::function::Function;
 use crate::template::{Ending, Piece, Placeholder, Template};
-
-/// A `#[cached]` function.
-pub(crate) struct Cached<'a> {
-    pub(crate) function: &'a Function,
-    pub(crate) body: &'a Body,
-    pub(crate) key: Key,
-    pub(crate) policy: Policy,
-    pub(crate) runtime: TokenStream,
-}
-
-/// An `#[invalidates]` function.
-pub(crate) struct Invalidates<'a> {
-    pub(crate) function: &'a Function,
-    pub(crate) body: &'a Body,
-    pub(crate) keys: Vec<Key>,
-    pub(crate) runtime: TokenStream,
-}
-
-/// A type that derives `CacheKey`.
-pub(crate) struct CacheKey<'a> {
-    pub(crate) input: &'a DeriveInput,
-    pub(crate) template: Resolved,
-    pub(crate) value: Option<Type>,
-    /// The types of the fields that are parts as they stand.
-    pub(crate) parts: Vec<Type>,
-    pub(crate) runtime: TokenStream,
-}
-
-/// A type that derives `KeyPart`.
-pub(crate) struct KeyPart<'a> {
-    pub(crate) input: &'a DeriveInput,
-    pub(crate) text: PartText<'a>,
-    pub(crate) runtime: TokenStream,
-}
-
-/// What a derived `KeyPart` writes.
-pub(crate) enum PartText<'a> {
-    /// What its only field writes.
-    Of(Member, &'a Type),
-    /// The name of its variant.
-    Variant(Vec<&'a Variant>),
-}
 
 /// How one key is made.
 pub(crate) enum Key {
@@ -100,7 +50,7 @@ impl Key {
 }
 
 /// What placeholders can name.
-struct Scope {
+pub(super) struct Scope {
     of: Subject,
     names: Vec<Name>,
     receiver: Option<Ident>,
@@ -108,7 +58,7 @@ struct Scope {
 
 /// What has a key.
 #[derive(Clone, Copy)]
-enum Subject {
+pub(super) enum Subject {
     /// A call, before its body runs.
     Call,
     /// A call that has returned.
@@ -137,272 +87,8 @@ enum Root {
     Field(Member),
 }
 
-pub(crate) fn cached<'a>(
-    args: args::cached::Cached,
-    function: &'a Function,
-    errors: &mut Errors,
-) -> Option<Cached<'a>> {
-    let scope = Scope::of_call(function, Subject::Call);
-    let before = errors.count();
-    let skipped = args.skip.as_deref().map(|skip| scope.skipped(skip, errors));
-    let covered = args.key.as_ref().map(|key| scope.named_in(key));
-    let key = args
-        .key
-        .and_then(|key| scope.key(key, skipped.as_deref().unwrap_or_default(), errors));
-    if let (Some(skipped), Some(covered), false) = (skipped, covered, errors.is_new_since(before)) {
-        Scope::conflicts(&skipped, &covered, errors);
-        scope.coverage(&covered, &skipped, errors);
-    }
-    let body = wrappable(function, "cached", errors);
-    cacheable_return(function, errors);
-    Some(Cached {
-        function,
-        body: body?,
-        key: key?,
-        policy: args.policy?,
-        runtime: runtime(args.runtime),
-    })
-}
-
-pub(crate) fn invalidates<'a>(
-    args: args::invalidates::Invalidates,
-    function: &'a Function,
-    errors: &mut Errors,
-) -> Option<Invalidates<'a>> {
-    let body = wrappable(function, "invalidates", errors);
-    let scope = Scope::of_call(function, Subject::ReturnedCall);
-    let keys: Vec<Key> = args
-        .keys
-        .into_iter()
-        .filter_map(|key| scope.key(key, &[], errors))
-        .collect();
-    if has_impl_trait(&function.returned())
-        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
-    {
-        errors.at(
-            template.literal.span(),
-            "`<return…>` needs a return type with a name; this function returns an `impl Trait`",
-        );
-    }
-    Some(Invalidates {
-        function,
-        body: body?,
-        keys,
-        runtime: runtime(args.runtime),
-    })
-}
-
-pub(crate) fn cache_key<'a>(
-    args: args::cache_key::CacheKey,
-    input: &'a DeriveInput,
-    errors: &mut Errors,
-) -> Option<CacheKey<'a>> {
-    let Data::Struct(data) = &input.data else {
-        errors.at(
-            keyword(input),
-            "`CacheKey` is derived for structs; for several kinds of key, write one struct for each",
-        );
-        return None;
-    };
-    let scope = Scope::of_fields(&data.fields);
-    let template = args.template?;
-    let covered: Vec<String> = template
-        .placeholders()
-        .map(|placeholder| placeholder.root.clone())
-        .collect();
-    let parts = scope.types_of_bare_parts(&template, &data.fields);
-    let template = scope.template(template, &[], errors)?;
-    scope.coverage(&covered, &[], errors);
-    Some(CacheKey {
-        input,
-        template,
-        value: args.value,
-        parts,
-        runtime: runtime(args.runtime),
-    })
-}
-
-pub(crate) fn key_part<'a>(
-    args: args::key_part::KeyPart,
-    input: &'a DeriveInput,
-    errors: &mut Errors,
-) -> Option<KeyPart<'a>> {
-    const SUPPORTED: &str = "`KeyPart` is derived for structs with one field, which they then write, and for enums without fields, which write the variant's name";
-    let text = match &input.data {
-        Data::Struct(data) => {
-            let mut fields = data.fields.iter().zip(data.fields.members());
-            match (fields.next(), fields.next()) {
-                (Some((field, member)), None) => PartText::Of(member, &field.ty),
-                (None, _) => {
-                    errors.at(
-                        input.ident.span(),
-                        format!("`{}` has no field; {SUPPORTED}", input.ident),
-                    );
-                    return None;
-                }
-                (_, Some((second, _))) => {
-                    errors.under(
-                        second,
-                        format!(
-                            "`{}` has more than one field; {SUPPORTED}; for several values, put one placeholder for each \
-                             into the key, or derive `CacheKey`",
-                            input.ident
-                        ),
-                    );
-                    return None;
-                }
-            }
-        }
-        Data::Enum(data) => {
-            for variant in data
-                .variants
-                .iter()
-                .filter(|variant| !matches!(variant.fields, Fields::Unit))
-            {
-                errors.under(
-                    &variant.fields,
-                    format!("`{}` has fields; {SUPPORTED}", variant.ident),
-                );
-            }
-            PartText::Variant(data.variants.iter().collect())
-        }
-        Data::Union(_) => {
-            errors.at(keyword(input), format!("this is a union; {SUPPORTED}"));
-            return None;
-        }
-    };
-    Some(KeyPart {
-        input,
-        text,
-        runtime: runtime(args.runtime),
-    })
-}
-
-fn keyword(input: &DeriveInput) -> Span {
-    match &input.data {
-        Data::Struct(data) => data.struct_token.span,
-        Data::Enum(data) => data.enum_token.span,
-        Data::Union(data) => data.union_token.span,
-    }
-}
-
-/// The hidden module that expansions call.
-pub(crate) fn runtime(path: Option<Path>) -> TokenStream {
-    path.map_or_else(
-        || quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
-        |path| quote_spanned!(Span::mixed_site()=> #path::__private),
-    )
-}
-
-/// The body, if this is a function that can be wrapped.
-fn wrappable<'a>(function: &'a Function, attribute: &str, errors: &mut Errors) -> Option<&'a Body> {
-    let sig = &function.sig;
-    let before = errors.count();
-    if let Some(constness) = sig.constness {
-        errors.at(
-            constness.span,
-            format!("a `const fn` cannot be `#[{attribute}]`; make it an `async fn`"),
-        );
-    }
-    if let Some(abi) = &sig.abi {
-        errors.under(
-            abi,
-            format!("an `extern` function cannot be `#[{attribute}]`: its callers cannot await it"),
-        );
-    }
-    if errors.is_new_since(before) {
-        return None;
-    }
-    match &function.body {
-        Ok(body) => Some(body),
-        Err(Refusal::NotAsync) => {
-            errors.at(
-                sig.fn_token.span,
-                format!(
-                    "`#[{attribute}]` goes on an async function: make it `async fn {}`",
-                    sig.ident
-                ),
-            );
-            None
-        }
-        Err(Refusal::OpaqueBox) => {
-            errors.at(
-                sig.fn_token.span,
-                format!(
-                    "`#[{attribute}]` cannot see into this body: make it `async fn {}`, or let the body be \
-                     `Box::pin(async move {{ … }})` and nothing else",
-                    sig.ident
-                ),
-            );
-            None
-        }
-    }
-}
-
-/// What a cached function returns must be there, have a name, and borrow nothing.
-fn cacheable_return(function: &Function, errors: &mut Errors) {
-    if matches!(function.body, Err(Refusal::NotAsync))
-        && matches!(function.sig.output, ReturnType::Default)
-    {
-        return;
-    }
-    if let (Ok(Body::Async(_)), ReturnType::Default) = (&function.body, &function.sig.output) {
-        errors.at(
-            function.sig.paren_token.span.close(),
-            "this function returns nothing, so there is nothing to cache; give it a return type, or remove `#[cached]`",
-        );
-        return;
-    }
-    let returned = function.returned();
-    if matches!(&returned, Type::Tuple(tuple) if tuple.elems.is_empty()) {
-        errors.under(
-            &returned,
-            "this function returns `()`, so there is nothing to cache; remove `#[cached]`",
-        );
-    }
-    if function.body.is_ok() {
-        Borrows(errors).visit_type(&returned);
-    }
-}
-
-struct Borrows<'e>(&'e mut Errors);
-
-impl Borrows<'_> {
-    fn report(&mut self, tokens: impl ToTokens) {
-        self.0.under(
-            tokens,
-            "the return type borrows, but a cached value outlives the call; return an owned type (`String`, `Vec<T>`, `Arc<T>`)",
-        );
-    }
-}
-
-impl<'ast> Visit<'ast> for Borrows<'_> {
-    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        match &reference.lifetime {
-            Some(lifetime) if lifetime.ident == "static" => {
-                visit::visit_type(self, &reference.elem);
-            }
-            // The whole reference is one mistake.
-            _ => self.report(reference),
-        }
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        if lifetime.ident != "static" {
-            self.report(lifetime);
-        }
-    }
-
-    fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
-        self.0.under(
-            ty,
-            "a cached value needs a type that can be stored; name it instead of `impl Trait`",
-        );
-    }
-}
-
 impl Scope {
-    fn of_call(function: &Function, of: Subject) -> Self {
+    pub(super) fn of_call(function: &Function, of: Subject) -> Self {
         let mut names: Vec<Name> = Vec::new();
         for argument in function.arguments() {
             let text = argument.unraw().to_string();
@@ -421,7 +107,7 @@ impl Scope {
         }
     }
 
-    fn of_fields(fields: &Fields) -> Self {
+    pub(super) fn of_fields(fields: &Fields) -> Self {
         let names = fields
             .iter()
             .zip(fields.members())
@@ -453,7 +139,7 @@ impl Scope {
     }
 
     /// The names that a key mentions.
-    fn named_in(&self, key: &KeyArg) -> Vec<String> {
+    pub(super) fn named_in(&self, key: &KeyArg) -> Vec<String> {
         match key {
             KeyArg::Template(template) => template
                 .placeholders()
@@ -468,7 +154,7 @@ impl Scope {
         }
     }
 
-    fn key(&self, key: KeyArg, skipped: &[Ident], errors: &mut Errors) -> Option<Key> {
+    pub(super) fn key(&self, key: KeyArg, skipped: &[Ident], errors: &mut Errors) -> Option<Key> {
         match key {
             KeyArg::Template(template) => {
                 self.template(template, skipped, errors).map(Key::Template)
@@ -478,7 +164,7 @@ impl Scope {
     }
 
     /// Finds what each placeholder names.
-    fn template(
+    pub(super) fn template(
         &self,
         template: Template,
         skipped: &[Ident],
@@ -597,7 +283,7 @@ impl Scope {
     }
 
     /// Those of `skip(…)` that are arguments.
-    fn skipped(&self, skip: &[Ident], errors: &mut Errors) -> Vec<Ident> {
+    pub(super) fn skipped(&self, skip: &[Ident], errors: &mut Errors) -> Vec<Ident> {
         let mut known = Vec::new();
         for name in skip {
             let text = name.unraw().to_string();
@@ -623,7 +309,7 @@ impl Scope {
     }
 
     /// Nothing is in the key and skipped.
-    fn conflicts(skipped: &[Ident], covered: &[String], errors: &mut Errors) {
+    pub(super) fn conflicts(skipped: &[Ident], covered: &[String], errors: &mut Errors) {
         for name in skipped {
             if covered.contains(&name.unraw().to_string()) {
                 errors.at(
@@ -637,7 +323,7 @@ impl Scope {
     }
 
     /// Everything is in the key, or skipped, or has a name that starts with `_`.
-    fn coverage(&self, covered: &[String], skipped: &[Ident], errors: &mut Errors) {
+    pub(super) fn coverage(&self, covered: &[String], skipped: &[Ident], errors: &mut Errors) {
         for Name { text, span, .. } in &self.names {
             let is_settled = text.starts_with('_')
                 || covered.contains(text)
@@ -667,7 +353,7 @@ impl Scope {
     }
 
     /// The types of the fields that a template names without a path behind them.
-    fn types_of_bare_parts(&self, template: &Template, fields: &Fields) -> Vec<Type> {
+    pub(super) fn types_of_bare_parts(&self, template: &Template, fields: &Fields) -> Vec<Type> {
         let is_bare = |name: &str| {
             template
                 .placeholders()

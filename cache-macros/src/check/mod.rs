@@ -1,0 +1,218 @@
+//! The rules between the arguments of an annotation and what it stands on.
+//!
+//! What passes here is a plan, in which nothing can be wrong any more: [`expand`](crate::expand) only writes it down.
+
+mod scope;
+mod signature;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{Data, DeriveInput, Fields, Member, Path, Type, Variant};
+
+use self::scope::{Scope, Subject};
+use self::signature::{cacheable_return, wrappable};
+use crate::args;
+use crate::args::cached::Policy;
+use crate::errors::Errors;
+use crate::function::{Body, Function, has_impl_trait};
+
+pub(crate) use self::scope::{Key, Place, Resolved, Step};
+
+/// A `#[cached]` function.
+pub(crate) struct Cached<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) key: Key,
+    pub(crate) policy: Policy,
+    pub(crate) runtime: TokenStream,
+}
+
+/// An `#[invalidates]` function.
+pub(crate) struct Invalidates<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A type that derives `CacheKey`.
+pub(crate) struct CacheKey<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) template: Resolved,
+    pub(crate) value: Option<Type>,
+    /// The types of the fields that are parts as they stand.
+    pub(crate) parts: Vec<Type>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A type that derives `KeyPart`.
+pub(crate) struct KeyPart<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) text: PartText<'a>,
+    pub(crate) runtime: TokenStream,
+}
+
+/// What a derived `KeyPart` writes.
+pub(crate) enum PartText<'a> {
+    /// What its only field writes.
+    Of(Member, &'a Type),
+    /// The name of its variant.
+    Variant(Vec<&'a Variant>),
+}
+
+pub(crate) fn cached<'a>(
+    args: args::cached::Cached,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<Cached<'a>> {
+    let scope = Scope::of_call(function, Subject::Call);
+    let before = errors.count();
+    let skipped = args.skip.as_deref().map(|skip| scope.skipped(skip, errors));
+    let covered = args.key.as_ref().map(|key| scope.named_in(key));
+    let key = args
+        .key
+        .and_then(|key| scope.key(key, skipped.as_deref().unwrap_or_default(), errors));
+    if let (Some(skipped), Some(covered), false) = (skipped, covered, errors.is_new_since(before)) {
+        Scope::conflicts(&skipped, &covered, errors);
+        scope.coverage(&covered, &skipped, errors);
+    }
+    let body = wrappable(function, "cached", errors);
+    cacheable_return(function, errors);
+    Some(Cached {
+        function,
+        body: body?,
+        key: key?,
+        policy: args.policy?,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn invalidates<'a>(
+    args: args::invalidates::Invalidates,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<Invalidates<'a>> {
+    let body = wrappable(function, "invalidates", errors);
+    let scope = Scope::of_call(function, Subject::ReturnedCall);
+    let keys: Vec<Key> = args
+        .keys
+        .into_iter()
+        .filter_map(|key| scope.key(key, &[], errors))
+        .collect();
+    if has_impl_trait(&function.returned())
+        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+    {
+        errors.at(
+            template.literal.span(),
+            "`<return…>` needs a return type with a name; this function returns an `impl Trait`",
+        );
+    }
+    Some(Invalidates {
+        function,
+        body: body?,
+        keys,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn cache_key<'a>(
+    args: args::cache_key::CacheKey,
+    input: &'a DeriveInput,
+    errors: &mut Errors,
+) -> Option<CacheKey<'a>> {
+    let Data::Struct(data) = &input.data else {
+        errors.at(
+            keyword(input),
+            "`CacheKey` is derived for structs; for several kinds of key, write one struct for each",
+        );
+        return None;
+    };
+    let scope = Scope::of_fields(&data.fields);
+    let template = args.template?;
+    let covered: Vec<String> = template
+        .placeholders()
+        .map(|placeholder| placeholder.root.clone())
+        .collect();
+    let parts = scope.types_of_bare_parts(&template, &data.fields);
+    let template = scope.template(template, &[], errors)?;
+    scope.coverage(&covered, &[], errors);
+    Some(CacheKey {
+        input,
+        template,
+        value: args.value,
+        parts,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn key_part<'a>(
+    args: args::key_part::KeyPart,
+    input: &'a DeriveInput,
+    errors: &mut Errors,
+) -> Option<KeyPart<'a>> {
+    const SUPPORTED: &str = "`KeyPart` is derived for structs with one field, which they then write, and for enums without fields, which write the variant's name";
+    let text = match &input.data {
+        Data::Struct(data) => {
+            let mut fields = data.fields.iter().zip(data.fields.members());
+            match (fields.next(), fields.next()) {
+                (Some((field, member)), None) => PartText::Of(member, &field.ty),
+                (None, _) => {
+                    errors.at(
+                        input.ident.span(),
+                        format!("`{}` has no field; {SUPPORTED}", input.ident),
+                    );
+                    return None;
+                }
+                (_, Some((second, _))) => {
+                    errors.under(
+                        second,
+                        format!(
+                            "`{}` has more than one field; {SUPPORTED}; for several values, put one placeholder for each \
+                             into the key, or derive `CacheKey`",
+                            input.ident
+                        ),
+                    );
+                    return None;
+                }
+            }
+        }
+        Data::Enum(data) => {
+            for variant in data
+                .variants
+                .iter()
+                .filter(|variant| !matches!(variant.fields, Fields::Unit))
+            {
+                errors.under(
+                    &variant.fields,
+                    format!("`{}` has fields; {SUPPORTED}", variant.ident),
+                );
+            }
+            PartText::Variant(data.variants.iter().collect())
+        }
+        Data::Union(_) => {
+            errors.at(keyword(input), format!("this is a union; {SUPPORTED}"));
+            return None;
+        }
+    };
+    Some(KeyPart {
+        input,
+        text,
+        runtime: runtime(args.runtime),
+    })
+}
+
+fn keyword(input: &DeriveInput) -> Span {
+    match &input.data {
+        Data::Struct(data) => data.struct_token.span,
+        Data::Enum(data) => data.enum_token.span,
+        Data::Union(data) => data.union_token.span,
+    }
+}
+
+/// The hidden module that expansions call.
+pub(crate) fn runtime(path: Option<Path>) -> TokenStream {
+    path.map_or_else(
+        || quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
+        |path| quote_spanned!(Span::mixed_site()=> #path::__private),
+    )
+}
