@@ -32,8 +32,14 @@ use serde::de::DeserializeOwned;
 /// can_be_cached::<User>();
 /// can_be_cached::<std::sync::Arc<[User]>>();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached",
+    label = "this value cannot be stored",
+    note = "a cached value is `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`: `#[derive(Clone, serde::Serialize, serde::Deserialize)]`"
+)]
 pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> CacheValue for T {}
 
 /// One look at what a function returned.
