@@ -1,6 +1,14 @@
 //! `cargo run --release --example web-api`
 //!
-//! Serves the routes of [`web_api::routes`] until it is told to stop by ctrl-c or SIGTERM.
+//! Serves the routes of [`web_api::routes`] until it is told to stop by ctrl-c or SIGTERM. It needs nothing installed;
+//! with `REDIS_URL` set, the cache is in Redis, and with `CACHE_ENABLED=false` there is none.
+//!
+//! ```text
+//! curl localhost:3000/users/1
+//! curl 'localhost:3000/dashboards/1?date=2026-06-30'
+//! curl localhost:3000/users/1 -X PUT -H 'content-type: application/json' -d '{"name": "Ada King"}'
+//! curl localhost:3000/stats
+//! ```
 
 use std::path::Path;
 

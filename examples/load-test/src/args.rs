@@ -7,7 +7,7 @@ use clap::Parser;
 
 /// Measures what the cache of the web-api example is worth.
 ///
-/// Builds and starts the example itself, puts the same load on it with the cache off and with the cache on, and compares.
+/// Builds and starts the example itself, puts the same load on it with the cache off and on, and compares.
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Args {
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, default_value = "500")]
     pub active_users: NonZeroU32,
 
-    /// The exponent of the Zipf distribution of requests over the active users: 0 for all alike, more for fewer favourites.
+    /// The exponent of the Zipf distribution of requests over the active users: with 0 all are alike.
     #[arg(long, default_value = "1.0", value_parser = exponent)]
     pub zipf: f64,
 

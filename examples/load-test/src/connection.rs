@@ -91,7 +91,7 @@ impl Connection {
                 if status == StatusCode::NOT_FOUND && user.token() != token {
                     return Ok(());
                 }
-                let answer: Session = expect(StatusCode::OK, status, body)?;
+                let answer: Session = answer(StatusCode::OK, status, body)?;
                 owner(user, answer.user_id)
             },
         )
@@ -102,7 +102,7 @@ impl Connection {
         let body = json!({ "name": format!("User {}", self.random.random::<u32>()) });
         let path = format!("/users/{}", user.id);
         self.write(Method::PUT, &path, body, |status, body| {
-            let answer: User = expect(StatusCode::OK, status, body)?;
+            let answer: User = answer(StatusCode::OK, status, body)?;
             owner(user, answer.id)?;
             user.revision.written(answer.revision);
             Ok(())
@@ -115,7 +115,7 @@ impl Connection {
         let body = json!({ "category": "books", "amount_cents": amount_cents, "date": &*self.day });
         let path = format!("/users/{}/orders", user.id);
         self.write(Method::POST, &path, body, |status, body| {
-            let answer: Order = expect(StatusCode::CREATED, status, body)?;
+            let answer: Order = answer(StatusCode::CREATED, status, body)?;
             user.order.written(answer.id);
             Ok(())
         })
@@ -130,7 +130,7 @@ impl Connection {
             "maintenance": false,
         });
         self.write(Method::PUT, "/settings", body, |status, body| {
-            let answer: Settings = expect(StatusCode::OK, status, body)?;
+            let answer: Settings = answer(StatusCode::OK, status, body)?;
             self.population.settings.written(answer.revision);
             Ok(())
         })
@@ -142,7 +142,7 @@ impl Connection {
         let mut old = None;
         let body = json!({ "user_id": user.id });
         self.write(Method::POST, "/sessions", body, |status, body| {
-            let answer: LoggedIn = expect(StatusCode::CREATED, status, body)?;
+            let answer: LoggedIn = answer(StatusCode::CREATED, status, body)?;
             old = Some(user.replace_token(answer.token.into()));
             Ok(())
         })
@@ -169,7 +169,7 @@ impl Connection {
         check: impl FnOnce(&T) -> Result<(), Failure>,
     ) {
         self.request(kind, Method::GET, path, None, |status, body| {
-            check(&expect(StatusCode::OK, status, body)?)
+            check(&answer(StatusCode::OK, status, body)?)
         })
         .await;
     }
@@ -195,9 +195,9 @@ impl Connection {
         check: impl FnOnce(StatusCode, &[u8]) -> Result<(), Failure>,
     ) {
         let sent = Instant::now();
-        let answer = self.api.send(method, path, body).await;
+        let result = self.api.send(method, path, body).await;
         let answered = Instant::now();
-        let result = match answer {
+        let result = match result {
             Ok((status, body)) => check(status, &body),
             Err(error) => Err(Failure::Error(error.to_string())),
         };
@@ -209,7 +209,7 @@ fn session(token: &str) -> String {
     format!("/sessions/{token}")
 }
 
-fn expect<T: DeserializeOwned>(
+fn answer<T: DeserializeOwned>(
     expected: StatusCode,
     status: StatusCode,
     body: &[u8],

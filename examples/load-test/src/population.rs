@@ -2,8 +2,8 @@
 //!
 //! Every completed write tells its revision, and every read is held against the revision known when it was sent: an
 //! answer that is older is a stale answer. So each read of the test checks the promise that no read which starts
-//! after an invalidation has returned gets what was loaded before it. What a mere read has shown is not held against later ones:
-//! it may have come from a write whose invalidation is still under way.
+//! after an invalidation has returned gets what was loaded before it. What a mere read has shown is not held against
+//! later ones: it may have come from a write whose invalidation is still under way.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

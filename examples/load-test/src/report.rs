@@ -49,10 +49,13 @@ struct KindFigures {
     latency: Latency,
 }
 
+/// Picks one figure of a phase.
+type Figure = fn(&Figures<'_>) -> Option<f64>;
+
 /// A row of the table that compares the phases.
 struct Row {
     name: &'static str,
-    figure: fn(&Figures<'_>) -> Option<f64>,
+    figure: Figure,
     unit: Unit,
     change: Change,
 }
@@ -78,21 +81,32 @@ enum Change {
     None,
 }
 
+impl Row {
+    const fn new(name: &'static str, figure: Figure, unit: Unit, change: Change) -> Self {
+        Self {
+            name,
+            figure,
+            unit,
+            change,
+        }
+    }
+}
+
 #[rustfmt::skip]
 #[allow(clippy::cast_precision_loss)]
 const ROWS: [Row; 12] = [
-    Row { name: "requests", figure: |of| Some(of.requests as f64), unit: Unit::Count, change: Change::Growth },
-    Row { name: "requests per second", figure: |of| Some(of.requests_per_second), unit: Unit::Count, change: Change::Growth },
-    Row { name: "database queries per second", figure: |of| Some(of.queries_per_second), unit: Unit::Count, change: Change::Reduction },
-    Row { name: "database queries per request", figure: |of| Some(of.queries_per_request), unit: Unit::Ratio, change: Change::Reduction },
-    Row { name: "hit ratio", figure: |of| of.hit_ratio, unit: Unit::Percent, change: Change::None },
-    Row { name: "mean", figure: |of| Some(of.latency.mean), unit: Unit::Milliseconds, change: Change::SpeedUp },
-    Row { name: "p50", figure: |of| Some(of.latency.p50), unit: Unit::Milliseconds, change: Change::SpeedUp },
-    Row { name: "p90", figure: |of| Some(of.latency.p90), unit: Unit::Milliseconds, change: Change::SpeedUp },
-    Row { name: "p99", figure: |of| Some(of.latency.p99), unit: Unit::Milliseconds, change: Change::SpeedUp },
-    Row { name: "slowest", figure: |of| Some(of.latency.max), unit: Unit::Milliseconds, change: Change::SpeedUp },
-    Row { name: "errors", figure: |of| Some(of.errors as f64), unit: Unit::Count, change: Change::None },
-    Row { name: "stale or wrong answers", figure: |of| Some(of.wrong_answers as f64), unit: Unit::Count, change: Change::None },
+    Row::new("requests", |of| Some(of.requests as f64), Unit::Count, Change::Growth),
+    Row::new("requests per second", |of| Some(of.requests_per_second), Unit::Count, Change::Growth),
+    Row::new("database queries per second", |of| Some(of.queries_per_second), Unit::Count, Change::Reduction),
+    Row::new("database queries per request", |of| Some(of.queries_per_request), Unit::Ratio, Change::Reduction),
+    Row::new("hit ratio", |of| of.hit_ratio, Unit::Percent, Change::None),
+    Row::new("mean", |of| Some(of.latency.mean), Unit::Milliseconds, Change::SpeedUp),
+    Row::new("p50", |of| Some(of.latency.p50), Unit::Milliseconds, Change::SpeedUp),
+    Row::new("p90", |of| Some(of.latency.p90), Unit::Milliseconds, Change::SpeedUp),
+    Row::new("p99", |of| Some(of.latency.p99), Unit::Milliseconds, Change::SpeedUp),
+    Row::new("slowest", |of| Some(of.latency.max), Unit::Milliseconds, Change::SpeedUp),
+    Row::new("errors", |of| Some(of.errors as f64), Unit::Count, Change::None),
+    Row::new("stale or wrong answers", |of| Some(of.wrong_answers as f64), Unit::Count, Change::None),
 ];
 
 impl Unit {
@@ -200,7 +214,7 @@ impl fmt::Display for Report<'_> {
         if self.change().is_some() {
             writeln!(
                 formatter,
-                "Queries per second fall less than queries per request: in the same time, more requests are answered."
+                "What counts is queries per request: per second, the faster service is asked more often."
             )?;
         }
         writeln!(formatter)?;

@@ -105,7 +105,8 @@ impl Calls {
             + self.bypasses_store
     }
 
-    /// Which part was answered from the store; whatever else happened to a call, it is no hit. `None` if there was none.
+    /// Which part was answered from the store; whatever else happened to a call, it is no hit. `None` if there was no
+    /// call.
     #[allow(clippy::cast_precision_loss)]
     pub(crate) fn hit_ratio(self) -> Option<f64> {
         let all = self.all();

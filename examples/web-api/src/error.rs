@@ -20,8 +20,8 @@ pub enum DbError {
     Failed(#[source] Arc<sqlx::Error>),
 }
 
-/// The database's primary result codes for "locked by another connection"; an extended code holds its primary one in the
-/// lowest eight bits.
+/// The database's primary result codes for "locked by another connection"; an extended code holds its primary one in
+/// the lowest eight bits.
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
 

@@ -13,8 +13,8 @@ use crate::error::DbError;
 
 const SEED: u64 = 0x5eed;
 
-/// The days on which orders were placed. They are fixed, and not "the year up to today", so that a dashboard shows the same
-/// whenever the database was filled.
+/// The days on which orders were placed. They are fixed, and not "the year up to today", so that a dashboard shows
+/// the same whenever the database was filled.
 const FIRST_DAY: NaiveDate = day(2025, 7, 1);
 const DAYS: i64 = 365;
 const ORDERS_PER_USER: i64 = 8;

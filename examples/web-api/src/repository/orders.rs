@@ -11,8 +11,8 @@ impl Repository {
     /// Places an order that counts for `date`.
     ///
     /// The user's dashboard of that day is dropped from the cache. The dashboards of the neighbours in the region,
-    /// whose averages the order moves too, and the user's dashboards of later days, should there be any, follow when their five
-    /// minutes are over: dropping a whole region for each order would leave nothing to cache.
+    /// whose averages the order moves too, and the user's dashboards of later days, should there be any, follow when
+    /// their five minutes are over: dropping a whole region for each order would leave nothing to cache.
     ///
     /// # Errors
     ///
