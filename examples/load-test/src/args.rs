@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 /// Measures what the cache of the web-api example is worth.
 ///
@@ -12,20 +12,20 @@ use clap::Parser;
 #[command(version)]
 pub struct Args {
     /// How long each phase is measured, in seconds.
-    #[arg(long, default_value = "20")]
-    pub seconds: NonZeroU64,
+    #[arg(long, default_value = "20", value_parser = value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
 
     /// How long the load runs before each measurement, in seconds.
-    #[arg(long, default_value = "10")]
+    #[arg(long, default_value = "15", value_parser = value_parser!(u64).range(..=3_600))]
     pub warm_up: u64,
 
     /// How many connections send requests, each the next one only after the last is answered.
-    #[arg(long, default_value = "32")]
-    pub connections: NonZeroUsize,
+    #[arg(long, default_value = "32", value_parser = value_parser!(u16).range(1..=1_024))]
+    pub connections: u16,
 
     /// How long a connection waits on average between an answer and its next request, in milliseconds. With 0 the
     /// machine is saturated with or without a cache, and all latency is waiting for the processor.
-    #[arg(long, default_value = "20")]
+    #[arg(long, default_value = "20", value_parser = value_parser!(u64).range(..=60_000))]
     pub think_time_ms: u64,
 
     /// How many users the database holds. Only for the service that it starts itself.

@@ -85,14 +85,14 @@ impl Load {
         Self {
             args: args.clone(),
             warm_up: Duration::from_secs(args.warm_up),
-            measured: Duration::from_secs(args.seconds.get()),
+            measured: Duration::from_secs(args.seconds),
         }
     }
 
     /// Puts the load on the service at `url`.
     pub(crate) async fn run(&self, phase: Phase, url: &str) -> anyhow::Result<Outcome> {
         let args = &self.args;
-        let api = Api::new(url, args.connections.get())?;
+        let api = Api::new(url, args.connections.into())?;
         let dataset = Stats::read(&api)
             .await
             .with_context(|| format!("{url} does not answer like the web-api example"))?
@@ -115,14 +115,14 @@ impl Load {
         let start = Instant::now();
         let recorder = Arc::new(Recorder::start(self.warm_up, self.measured)?);
         let mut connections = JoinSet::new();
-        for number in 0..args.connections.get() as u64 {
+        for number in 0..args.connections {
             let connection = Connection {
                 api: api.clone(),
                 workload: Arc::clone(&workload),
                 population: Arc::clone(&population),
                 recorder: Arc::clone(&recorder),
                 day: dataset.last_day.as_str().into(),
-                random: StdRng::seed_from_u64(args.seed.wrapping_add(number)),
+                random: StdRng::seed_from_u64(args.seed.wrapping_add(number.into())),
             };
             connections.spawn(connection.run());
         }

@@ -67,6 +67,7 @@ impl Stats {
         api.get("/stats").await
     }
 
+    /// What was counted from `before` to this reading; 0 for what a restart of the service has set back.
     pub(crate) fn since(&self, before: &Self) -> Work {
         let sites = self.cache.call_sites.iter().zip(&before.cache.call_sites);
         let calls = sites.map(|(site, before)| TemplateCalls {
@@ -74,7 +75,10 @@ impl Stats {
             calls: site.stats.since(before.stats),
         });
         Work {
-            queries: self.database.queries - before.database.queries,
+            queries: self
+                .database
+                .queries
+                .saturating_sub(before.database.queries),
             calls: self.cache.totals.since(before.cache.totals),
             // Without the invalidations, and without everything if the cache is off.
             by_template: calls.filter(|site| site.calls.all() > 0).collect(),
@@ -85,13 +89,13 @@ impl Stats {
 impl Calls {
     fn since(self, before: Self) -> Self {
         Self {
-            hits: self.hits - before.hits,
-            misses: self.misses - before.misses,
-            joins: self.joins - before.joins,
-            bypasses_fenced: self.bypasses_fenced - before.bypasses_fenced,
-            bypasses_waited: self.bypasses_waited - before.bypasses_waited,
-            bypasses_failed: self.bypasses_failed - before.bypasses_failed,
-            bypasses_store: self.bypasses_store - before.bypasses_store,
+            hits: self.hits.saturating_sub(before.hits),
+            misses: self.misses.saturating_sub(before.misses),
+            joins: self.joins.saturating_sub(before.joins),
+            bypasses_fenced: self.bypasses_fenced.saturating_sub(before.bypasses_fenced),
+            bypasses_waited: self.bypasses_waited.saturating_sub(before.bypasses_waited),
+            bypasses_failed: self.bypasses_failed.saturating_sub(before.bypasses_failed),
+            bypasses_store: self.bypasses_store.saturating_sub(before.bypasses_store),
         }
     }
 

@@ -11,6 +11,11 @@ use super::error::ApiError;
 use super::extract::{self, Path};
 use crate::model::{NewOrder, Order};
 
+const LONGEST_CATEGORY: usize = 50;
+
+/// So low that no sum of orders comes near the end of the integers, which would fail every dashboard of the region.
+const HIGHEST_AMOUNT_CENTS: i64 = 100_000_000;
+
 /// The body of an order.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PlaceOrder {
@@ -25,11 +30,14 @@ pub(crate) async fn place(
     Path(user_id): Path<i64>,
     extract::Json(body): extract::Json<PlaceOrder>,
 ) -> Result<(StatusCode, Json<Order>), ApiError> {
-    if body.order.category.trim().is_empty() {
-        return Err(ApiError::Invalid("a category must not be empty"));
+    let category = body.order.category.trim();
+    if category.is_empty() || category.chars().count() > LONGEST_CATEGORY {
+        return Err(ApiError::Invalid("a category has 1 to 50 characters"));
     }
-    if body.order.amount_cents <= 0 {
-        return Err(ApiError::Invalid("an amount must be greater than zero"));
+    if !(1..=HIGHEST_AMOUNT_CENTS).contains(&body.order.amount_cents) {
+        return Err(ApiError::Invalid(
+            "an amount is from 1 to 100 000 000 cents",
+        ));
     }
     let date = body.date.unwrap_or_else(|| Utc::now().date_naive());
     let order = state

@@ -33,11 +33,8 @@ pub(crate) async fn rename(
     extract::Json(body): extract::Json<Rename>,
 ) -> Result<Json<User>, ApiError> {
     let name = body.name.trim();
-    if name.is_empty() {
-        return Err(ApiError::Invalid("a name must not be empty"));
-    }
-    if name.chars().count() > LONGEST_NAME {
-        return Err(ApiError::Invalid("a name has at most 100 characters"));
+    if name.is_empty() || name.chars().count() > LONGEST_NAME {
+        return Err(ApiError::Invalid("a name has 1 to 100 characters"));
     }
     Ok(Json(state.repository.rename_user(id, name).await?))
 }

@@ -99,9 +99,11 @@ async fn what_cannot_be_ordered_or_shown_is_refused() -> anyhow::Result<()> {
     let order = json!({ "category": "books", "amount_cents": 1 });
     let (status, _) = app.post(&format!("/users/{nobody}/orders"), &order).await?;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let order = json!({ "category": "books", "amount_cents": 0 });
-    let (status, _) = app.post("/users/25/orders", &order).await?;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (category, amount_cents) in [("books", 0), ("books", i64::MAX), (" ", 1)] {
+        let order = json!({ "category": category, "amount_cents": amount_cents });
+        let (status, _) = app.post("/users/25/orders", &order).await?;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{order}");
+    }
     let (status, _) = app.get(&format!("/dashboards/{nobody}")).await?;
     assert_eq!(status, StatusCode::NOT_FOUND);
     let (status, error) = app.get("/dashboards/25?date=yesterday").await?;
