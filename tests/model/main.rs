@@ -1,0 +1,211 @@
+//! The slot table under a model checker: every interleaving of writers, readers, expiry and crashes, for casts that are
+//! small enough to be explored to their end. The table is [`cache_runtime::slot::apply`] itself.
+//!
+//! # What is checked
+//!
+//! Every commit makes a newer version of what is read. A read begins with its first look at the slot, and:
+//!
+//! - **Promise 1.** No read that begins after a mutation has completed returns an older version. A mutation has completed
+//!   when its invalidate, lower or put has been carried out.
+//! - **Promise 2.** No read that begins after a fenced mutation (a write-through is one) has *committed* returns an older
+//!   version, whatever becomes of it then: it may crash at once, and its fence expire. This holds from the commit on if
+//!   its fence has stood since it was last raised or held; if it was lost before the commit, then from the next hold on.
+//!   A fence is lost by an eviction, a failover, a pause that is longer than its life, or at the bound of marks. To plain
+//!   mutations this is not promised: a crash between the commit and the invalidation loses the latter.
+//! - **Promise 3**, among readers only, while nothing expires: one load.
+//!
+//! A slot may become empty at any moment. A fence whose mutation lives is held, so that its end is a loss; once its
+//! mutation has crashed, it is the normal course of things.
+//!
+//! # What is left out
+//!
+//! Steps that fail, and the recovery that delivers them later: a late step is one more interleaving of the same step.
+//! The local tier, tags and patterns.
+
+mod casts;
+mod mutants;
+mod protocol;
+mod readers;
+mod world;
+mod writers;
+
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model, Path};
+
+use casts::{
+    all_readers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts, small,
+    three_readers, three_writers, two_readers_and_a_refresher,
+};
+use mutants::{CLAIMS, MUTANTS, Mutant, SPARE};
+use protocol::{Action, Cast, Protocol, Question};
+use world::World;
+use writers::Newest;
+
+/// The shortest way to break a promise.
+struct Refutation {
+    promise: &'static str,
+    actions: usize,
+    told: String,
+}
+
+/// Looks at every state of `protocol`, up to one that breaks a promise. `Ok` with their number.
+fn check(protocol: &Protocol) -> Result<usize, Refutation> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let checker = protocol.clone().checker().threads(cores);
+    let checker = checker
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    match checker.discoveries().into_iter().next() {
+        None => Ok(checker.unique_state_count()),
+        Some((promise, path)) => Err(shortest(protocol, promise, path)),
+    }
+}
+
+/// The checker goes by breadth, but of a block of states it keeps what it found last.
+fn shortest(protocol: &Protocol, promise: &'static str, path: Path<World, Action>) -> Refutation {
+    let actions = path.clone().into_actions().len();
+    let shallower = protocol.clone().checker().target_max_depth(actions + 1);
+    match shallower
+        .spawn_bfs()
+        .join()
+        .discoveries()
+        .into_iter()
+        .next()
+    {
+        Some((promise, path)) => shortest(protocol, promise, path),
+        None => Refutation {
+            promise,
+            actions,
+            told: protocol.tell(path),
+        },
+    }
+}
+
+/// Explores casts to their end.
+fn explore(casts: impl IntoIterator<Item = Cast>) {
+    for cast in casts {
+        let protocol = Protocol::faithful(cast);
+        let examples = Protocol {
+            question: Question::Examples,
+            ..protocol.clone()
+        };
+        examples.checker().spawn_bfs().join().assert_properties();
+        let begun = Instant::now();
+        match check(&protocol) {
+            Ok(states) => println!(
+                "{}: {states} states, {:.1?}",
+                protocol.cast,
+                begun.elapsed()
+            ),
+            Err(Refutation { promise, told, .. }) => {
+                panic!("{} breaks {promise}:\n{told}", protocol.cast)
+            }
+        }
+    }
+}
+
+/// Looks for a cast in which the mutant breaks a promise.
+fn is_refuted(mutant: Mutant) -> bool {
+    let name = mutant.name;
+    for cast in small() {
+        let protocol = mutant.with(cast);
+        if let Err(Refutation {
+            promise,
+            actions,
+            told,
+        }) = check(&protocol)
+        {
+            let cast = &protocol.cast;
+            println!("{name}: refuted by {cast} in {actions} actions, {promise}\n{told}");
+            return true;
+        }
+    }
+    println!("{name}: survives");
+    false
+}
+
+#[test]
+fn two_writers_and_three_readers() {
+    explore(three_readers());
+}
+
+#[test]
+fn two_writers_and_two_readers_and_a_refresher() {
+    explore(two_readers_and_a_refresher());
+}
+
+#[test]
+fn one_writer_and_all_readers() {
+    explore(all_readers());
+    explore(cancelled_loads());
+}
+
+#[test]
+fn three_writers_and_a_reader() {
+    explore(three_writers());
+}
+
+#[test]
+fn fences_at_their_bound() {
+    explore(crowded_fences());
+}
+
+#[test]
+fn values_that_cannot_be_read() {
+    explore(foreign_values());
+}
+
+#[test]
+fn one_load() {
+    explore(calm_readers());
+}
+
+/// `Cache::put` after the write: kept if nobody else commits between that write and the raise of its fence.
+#[test]
+fn a_put_of_what_stays_the_newest_until_its_fence_is_up() {
+    explore(puts(Newest::WhenRaised));
+}
+
+/// It does not suffice that the value is the newest when `Cache::put` is called:
+///
+/// 1. A commits 1, and calls `put`.
+/// 2. B commits 2, and its invalidation completes.
+/// 3. A's fence is raised: there is nothing left to be tainted by. Its put stores 1.
+#[test]
+fn a_put_of_what_is_the_newest_only_when_it_is_called() {
+    for cast in puts(Newest::WhenCalled) {
+        let protocol = Protocol::faithful(cast);
+        let cast = &protocol.cast;
+        match check(&protocol) {
+            Ok(_) => panic!("{cast} keeps every promise"),
+            Err(Refutation { promise, told, .. }) => println!("{cast} breaks {promise}:\n{told}"),
+        }
+    }
+}
+
+#[test]
+fn every_mutant_is_refuted() {
+    let survivors: Vec<_> = MUTANTS
+        .iter()
+        .filter(|mutant| !is_refuted(**mutant))
+        .map(|mutant| mutant.name)
+        .collect();
+    assert!(survivors.is_empty(), "survived: {survivors:#?}");
+}
+
+#[test]
+fn no_more_is_promised() {
+    for claim in CLAIMS {
+        assert!(is_refuted(*claim), "kept: {}", claim.name);
+    }
+}
+
+/// Should one of these be refuted, its rule is needed after all: it then belongs among the mutants.
+#[test]
+fn spare_rules_are_spare() {
+    for mutant in SPARE {
+        assert!(!is_refuted(*mutant), "refuted: {}", mutant.name);
+    }
+}
