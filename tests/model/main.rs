@@ -19,8 +19,8 @@
 //!
 //! # What is left out
 //!
-//! Steps that fail, and the recovery that delivers them later: a late step is one more interleaving of the same step.
-//! The local tier, tags and patterns.
+//! Steps that the store does not take, or carries out after their caller has given up on them, and the recovery that
+//! delivers invalidations later; the local tier, tags and patterns.
 
 mod casts;
 mod mutants;
