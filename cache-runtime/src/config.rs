@@ -269,7 +269,9 @@ impl CacheConfig {
         let store = match self.target {
             Target::Embedded => Store::Embedded(EmbeddedStore::new(self.embedded_capacity)),
             #[cfg(feature = "redis")]
-            Target::Redis(client) => Store::Redis(crate::store::redis::RedisStore::new(*client)),
+            Target::Redis(client) => {
+                Store::Redis(crate::store::redis::RedisStore::new(*client).into())
+            }
         };
         let prefix = format!("{}:{}:", self.namespace, self.epoch);
         Parts {

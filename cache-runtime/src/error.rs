@@ -15,7 +15,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// if let Err(error) = cache.invalidate(&Key::of("settings:global")).await {
 ///     // The invalidation is queued and will be delivered; this process reads past the cache until then.
 ///     eprintln!("{error}");
-///     assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Rejected));
+///     assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::BreakerOpen));
 /// }
 /// # }
 /// ```
@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Rejected,
     /// The store answered something that is no answer.
     Garbled,
+    /// The store has not answered several times in a row, and is not asked until it does.
+    BreakerOpen,
     /// Redis was used outside a tokio runtime.
     NoRuntime,
     /// The value cannot be encoded.
@@ -54,6 +56,9 @@ impl ErrorKind {
             Self::Unavailable => "the store cannot be reached",
             Self::Rejected => "the store refused",
             Self::Garbled => "the store answered something that is no answer",
+            Self::BreakerOpen => {
+                "the store has not answered lately, and is not asked until it does (the breaker is open)"
+            }
             Self::NoRuntime => {
                 "the Redis store needs a tokio runtime; call this from a task of one, or use the embedded store"
             }

@@ -45,6 +45,8 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod backoff;
+mod breaker;
 mod cache;
 mod codec;
 mod config;
@@ -56,10 +58,12 @@ mod key;
 mod lock;
 mod outcome;
 mod policy;
+mod race;
 mod read_through;
 mod recovery;
 mod site;
 pub mod slot;
+mod solo;
 mod stats;
 mod store;
 mod switch;

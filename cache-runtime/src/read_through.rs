@@ -1,8 +1,6 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::cache::Inner;
@@ -12,6 +10,7 @@ use crate::flight::{Landing, Role, Seat};
 use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::{Policy, jittered};
+use crate::race::{alongside, within};
 use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
@@ -425,30 +424,4 @@ where
     R: Outcome<S, Value: CacheValue>,
 {
     R::from_stored(payload.open(&call.key, call.policy.site_version()).ok()?)
-}
-
-/// Polls `side` along with `main`, and ends with `main`.
-async fn alongside<R>(main: impl Future<Output = R>, side: impl Future<Output = ()>) -> R {
-    let (mut main, mut side) = (pin!(main), pin!(side));
-    std::future::poll_fn(move |context| {
-        let polled = main.as_mut().poll(context);
-        if polled.is_pending() {
-            // It never ends.
-            let _ = side.as_mut().poll(context);
-        }
-        polled
-    })
-    .await
-}
-
-/// Polls `main` for at most `limit`.
-async fn within<R>(limit: Duration, main: impl Future<Output = R>) -> Option<R> {
-    let (mut main, mut limit) = (pin!(main), pin!(timer::sleep(limit)));
-    std::future::poll_fn(move |context| {
-        if let Poll::Ready(done) = main.as_mut().poll(context) {
-            return Poll::Ready(Some(done));
-        }
-        limit.as_mut().poll(context).map(|()| None)
-    })
-    .await
 }

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-
+use crate::backoff::backoff;
 use crate::cache::Inner;
 use crate::key::RenderedKey;
 use crate::lock::lock;
+use crate::race::within;
 use crate::slot::Step;
+use crate::solo::{Solo, Turn};
 use crate::stats::Count;
-use crate::timer;
 
 /// How many undelivered invalidations are kept, one per key.
 pub(crate) const CAPACITY: usize = 10_000;
@@ -30,7 +30,7 @@ pub(crate) struct Recovery {
     len: AtomicUsize,
     /// More came than are kept: which keys are stale is no longer known, so none is read.
     overflowed: AtomicBool,
-    working: AtomicBool,
+    worker: Solo,
 }
 
 impl Recovery {
@@ -100,38 +100,32 @@ impl Inner {
     /// Starts the task that delivers, unless it runs, there is nothing to do, or this thread has no runtime. In the
     /// last case the next call on a runtime starts it.
     pub(crate) fn work_on_recovery(self: &Arc<Self>) {
-        if self.recovery.len() == 0 || self.recovery.working.load(Ordering::Relaxed) {
+        if self.recovery.len() == 0 {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if self.recovery.working.swap(true, Ordering::AcqRel) {
+        let Some(turn) = self.recovery.worker.begin() else {
             return;
-        }
-        let working = Working(self.clone());
+        };
+        let inner = self.clone();
         runtime.spawn(async move {
-            let inner = &working.0;
-            loop {
-                inner.deliver_pending().await;
-                inner.recovery.working.store(false, Ordering::Release);
-                // Somebody may have queued after the last look and before the store, and found the task at work.
-                if inner.recovery.len() == 0 || inner.recovery.working.swap(true, Ordering::AcqRel)
-                {
-                    break;
-                }
-            }
+            inner.deliver_pending(&turn).await;
+            drop(turn);
+            // Somebody may have queued after the last look and before the turn ended, and found the task at work.
+            inner.work_on_recovery();
         });
     }
 
-    async fn deliver_pending(&self) {
+    async fn deliver_pending(&self, turn: &Turn) {
         let mut delays = backoff();
         while let Some((key, mutation)) = self.recovery.any() {
-            match self
-                .store
-                .apply(&key, Step::Invalidate, Duration::ZERO, ATTEMPT)
-                .await
-            {
+            if !turn.go_on() {
+                return;
+            }
+            let step = Step::Invalidate;
+            match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
                 Ok(_) => {
                     self.recovery.remove(&key, mutation);
                     self.counters.add(Count::invalidations);
@@ -139,29 +133,9 @@ impl Inner {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a cache invalidation is still undelivered");
-                    timer::sleep(delays.next().unwrap_or(SLOWEST)).await;
+                    within(delays.next().unwrap_or(ATTEMPT), self.store.recovered()).await;
                 }
             }
         }
-    }
-}
-
-const SLOWEST: Duration = Duration::from_secs(1);
-
-fn backoff() -> impl Iterator<Item = Duration> + Send {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(SLOWEST)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-/// Notes when the task is gone, also when its runtime is shut down under it.
-struct Working(Arc<Inner>);
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.recovery.working.store(false, Ordering::Release);
     }
 }

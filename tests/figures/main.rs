@@ -230,7 +230,7 @@ async fn outages() {
         added(&cache, &key, 2000).await,
     );
     server.freeze();
-    show_added("frozen: added per call", added(&cache, &key, 10).await);
+    show_added("frozen: added per call", added(&cache, &key, 1000).await);
     server.thaw();
     let thawed = Instant::now();
     eventually("hits", async || {

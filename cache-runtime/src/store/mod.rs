@@ -39,10 +39,17 @@ impl fmt::Debug for Payload {
 
 /// The store of one cache.
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "redis",
+    allow(
+        clippy::large_enum_variant,
+        reason = "there is one of these in a cache"
+    )
+)]
 pub(crate) enum Store {
     Embedded(EmbeddedStore),
     #[cfg(feature = "redis")]
-    Redis(RedisStore),
+    Redis(Arc<RedisStore>),
 }
 
 impl Store {
@@ -69,6 +76,15 @@ impl Store {
             Self::Embedded(store) => Ok(store.apply(key, step, ttl)),
             #[cfg(feature = "redis")]
             Self::Redis(store) => store.apply(key, step, ttl, limit).await,
+        }
+    }
+
+    /// Waits until a store that did not answer does so again. Never ends for one that always answers.
+    pub(crate) async fn recovered(&self) {
+        match self {
+            Self::Embedded(_) => std::future::pending().await,
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.recovered().await,
         }
     }
 

@@ -1,7 +1,6 @@
-//! Connections: one per tokio runtime, opened by the first call on it, replaced when it hangs.
+//! Connections: one per tokio runtime, opened by the first call on it, replaced when the breaker opens.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -13,10 +12,6 @@ use crate::lock::lock;
 /// How long opening a connection may take. A call does not wait for it longer than its own budget.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// After this many answers in a row that did not come, the connection is taken to be dead. (One whose packets
-/// are dropped on the way never reports an error.)
-const TIMEOUTS_OF_A_DEAD_CONNECTION: u32 = 5;
-
 /// How many runtimes of one process have a connection at a time.
 const MAX_RUNTIMES: usize = 8;
 
@@ -27,7 +22,6 @@ const MAX_RUNTIMES: usize = 8;
 pub(super) struct Connections {
     client: redis::Client,
     open: Mutex<Vec<(Id, ConnectionManager)>>,
-    timeouts: AtomicU32,
 }
 
 impl Connections {
@@ -35,7 +29,6 @@ impl Connections {
         Self {
             client,
             open: Mutex::new(Vec::new()),
-            timeouts: AtomicU32::new(0),
         }
     }
 
@@ -64,20 +57,10 @@ impl Connections {
         Ok(connection)
     }
 
-    /// An answer came.
-    pub(super) fn answered(&self) {
-        if self.timeouts.load(Ordering::Relaxed) != 0 {
-            self.timeouts.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// No answer came.
-    pub(super) fn timed_out(&self) {
-        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_OF_A_DEAD_CONNECTION {
-            self.timeouts.store(0, Ordering::Relaxed);
-            if let Ok(handle) = Handle::try_current() {
-                lock(&self.open).retain(|(id, _)| *id != handle.id());
-            }
+    /// Gives the connection of the current runtime up: the next command opens another.
+    pub(super) fn forget(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            lock(&self.open).retain(|(id, _)| *id != runtime.id());
         }
     }
 }

@@ -4,14 +4,21 @@ mod connection;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, Script, ServerErrorKind, Value};
 
+use tokio::sync::Notify;
+
 use super::Payload;
+use crate::backoff::backoff;
+use crate::breaker::Breaker;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::slot::{Fence, Reply, Step};
+use crate::solo::Solo;
+use crate::timer;
 
 use connection::Connections;
 
@@ -19,7 +26,13 @@ use connection::Connections;
 pub(crate) struct RedisStore {
     connections: Connections,
     scripts: Scripts,
+    breaker: Breaker,
+    prober: Solo,
+    closed: Notify,
 }
+
+/// How long one probe may take. Longer than a call's budget: nobody waits for it.
+const PROBE: Duration = Duration::from_secs(1);
 
 macro_rules! scripts {
     ($($name:ident: $($part:literal),+;)*) => {
@@ -53,48 +66,108 @@ impl RedisStore {
         Self {
             connections: Connections::new(client),
             scripts: Scripts::new(),
+            breaker: Breaker::default(),
+            prober: Solo::default(),
+            closed: Notify::new(),
         }
+    }
+
+    /// Waits until the breaker closes the next time.
+    pub(crate) async fn recovered(&self) {
+        self.closed.notified().await;
     }
 
     /// Carries out one step of the table within `limit`.
     pub(crate) async fn apply(
-        &self,
+        self: &Arc<Self>,
         key: &RenderedKey,
         step: Step<Payload>,
         ttl: Duration,
         limit: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
+        if self.breaker.is_open() {
+            self.probe();
+            return Err(CacheError::new(ErrorKind::BreakerOpen));
+        }
         let mut connection = self.connections.get()?;
-        let answer = tokio::time::timeout(limit, async {
-            if let Some(script) = self.script_of(key, &step, ttl) {
-                return script.invoke_async(&mut connection).await;
+        let answer = self
+            .answer(limit, async {
+                if let Some(script) = self.script_of(key, &step, ttl) {
+                    return script.invoke_async(&mut connection).await;
+                }
+                let command = if matches!(step, Step::Read) {
+                    "GET"
+                } else {
+                    "UNLINK"
+                };
+                redis::cmd(command)
+                    .arg(key.as_bytes())
+                    .query_async(&mut connection)
+                    .await
+            })
+            .await;
+        let result = answer.and_then(|answer| reply(&step, answer));
+        match &result {
+            Err(error) if says_nothing(error.kind()) => {
+                if self.breaker.failed() {
+                    tracing::warn!(%error, "the cache's breaker opens: calls go to the source until Redis answers");
+                    // What the old connections still hold is lost with them. A connection whose packets are dropped on
+                    // the way reports no error, so it is given up here.
+                    self.connections.forget();
+                    self.probe();
+                }
             }
-            let command = if matches!(step, Step::Read) {
-                "GET"
-            } else {
-                "UNLINK"
-            };
-            redis::cmd(command)
-                .arg(key.as_bytes())
-                .query_async(&mut connection)
-                .await
-        })
-        .await;
-        let answer: Value = match answer {
-            Ok(Ok(answer)) => answer,
+            _ => self.breaker.succeeded(),
+        }
+        result
+    }
+
+    async fn answer(
+        &self,
+        limit: Duration,
+        asking: impl Future<Output = redis::RedisResult<Value>>,
+    ) -> Result<Value, CacheError> {
+        match tokio::time::timeout(limit, asking).await {
+            Ok(Ok(answer)) => Ok(answer),
             // A key of another type: not ours, so as good as empty.
-            Ok(Err(error)) if is_wrong_type(&error) => Value::Nil,
-            Ok(Err(error)) => {
-                self.connections.answered();
-                return Err(translate(error));
-            }
-            Err(_) => {
-                self.connections.timed_out();
-                return Err(CacheError::new(ErrorKind::Timeout));
-            }
+            Ok(Err(error)) if is_wrong_type(&error) => Ok(Value::Nil),
+            Ok(Err(error)) => Err(translate(error)),
+            Err(_) => Err(CacheError::new(ErrorKind::Timeout)),
+        }
+    }
+
+    /// Starts the task that asks an open store now and then whether it is back, unless it runs.
+    fn probe(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
         };
-        self.connections.answered();
-        reply(&step, answer)
+        let Some(turn) = self.prober.begin() else {
+            return;
+        };
+        let store = self.clone();
+        runtime.spawn(async move {
+            let mut delays = backoff();
+            while store.breaker.is_open() && turn.go_on() {
+                timer::sleep(delays.next().unwrap_or(PROBE)).await;
+                if store.is_back().await {
+                    tracing::info!("the cache's breaker closes: Redis answers");
+                    store.breaker.close();
+                    store.closed.notify_waiters();
+                }
+            }
+        });
+    }
+
+    async fn is_back(&self) -> bool {
+        let Ok(mut connection) = self.connections.get() else {
+            return false;
+        };
+        let asking = async { redis::cmd("PING").query_async(&mut connection).await };
+        let back = matches!(self.answer(PROBE, asking).await, Ok(Value::SimpleString(_)));
+        if !back {
+            self.connections.forget();
+        }
+        back
     }
 
     /// The script of a step and its arguments; `None` for the two steps that are plain commands.
@@ -179,6 +252,14 @@ fn reply(step: &Step<Payload>, answer: Value) -> Result<Reply<Payload>, CacheErr
         (_, Value::Int(0)) => Ok(Reply::Refused),
         _ => Err(CacheError::new(ErrorKind::Garbled)),
     }
+}
+
+/// Whether an error tells that the store is not there, rather than that it refused.
+fn says_nothing(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Garbled
+    )
 }
 
 fn is_wrong_type(error: &RedisError) -> bool {
