@@ -200,6 +200,13 @@ impl CacheConfig {
         self
     }
 
+    /// How long a fence lives. It is renewed at a third of this while its mutation runs, so this is how long a key is read
+    /// past the cache after a process died mutating it. 10 ms to 10 min. Default: 10 s.
+    pub fn fence(mut self, fence: Duration) -> Self {
+        self.settings.fence = fence;
+        self
+    }
+
     /// How long a call waits for another's load of the same key; then it loads itself, without a fill. At most 10 min.
     /// Default: 2 s.
     pub fn wait(mut self, wait: Duration) -> Self {
@@ -227,8 +234,8 @@ impl CacheConfig {
             store_budget,
             lease,
             wait,
+            fence,
             max_value_len,
-            ..
         } = self.settings;
         let (ms, minutes) = (Duration::from_millis, |n: u64| Duration::from_secs(60 * n));
         let bounds = [
@@ -240,6 +247,11 @@ impl CacheConfig {
             (
                 "lease",
                 (ms(10)..=minutes(10)).contains(&lease),
+                "10 ms to 10 min",
+            ),
+            (
+                "fence",
+                (ms(10)..=minutes(10)).contains(&fence),
                 "10 ms to 10 min",
             ),
             ("wait", wait <= minutes(10), "at most 10 min"),

@@ -127,3 +127,85 @@ impl std::error::Error for CacheError {
         self.source.as_ref().map(|source| &**source as _)
     }
 }
+
+/// Why a mutation with `on_error = "fail"` failed: its invalidation is not in force.
+///
+/// The error type of such a function is made of this, by `From`:
+///
+/// ```
+/// use cache_runtime::{InvalidationError, invalidates};
+///
+/// #[derive(Debug)]
+/// enum DbError {
+///     /// Nothing was written.
+///     CacheUnavailable,
+///     /// It was written, and others may see the old value until the invalidation is delivered.
+///     NotYetVisible,
+/// }
+///
+/// impl<T> From<InvalidationError<T>> for DbError {
+///     fn from(error: InvalidationError<T>) -> Self {
+///         match error.into_value() {
+///             None => Self::CacheUnavailable,
+///             Some(_) => Self::NotYetVisible,
+///         }
+///     }
+/// }
+///
+/// #[invalidates("account:<id>", fence, on_error = "fail")]
+/// async fn withdraw(id: u64, cents: u64) -> Result<u64, DbError> {
+///     Ok(cents) // SQL
+/// }
+/// ```
+pub struct InvalidationError<T> {
+    value: Option<T>,
+    error: CacheError,
+}
+
+impl<T> InvalidationError<T> {
+    pub(crate) fn before(error: CacheError) -> Self {
+        Self { value: None, error }
+    }
+
+    pub(crate) fn after(value: T, error: CacheError) -> Self {
+        Self {
+            value: Some(value),
+            error,
+        }
+    }
+
+    /// What the body returned: `Some` if it ran and succeeded, so that the mutation has happened and its invalidation is
+    /// queued; `None` if the fence could not be raised, so that the body did not run.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        self.value
+    }
+
+    /// Why the store did not take it.
+    #[must_use]
+    pub const fn error(&self) -> &CacheError {
+        &self.error
+    }
+}
+
+impl<T> fmt::Display for InvalidationError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.value {
+            Some(_) => "the mutation happened, and its cache invalidation is queued: ",
+            None => "the mutation did not begin, because its cache fence could not be raised: ",
+        })?;
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl<T> fmt::Debug for InvalidationError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InvalidationError({self})")
+    }
+}
+
+impl<T> std::error::Error for InvalidationError<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}

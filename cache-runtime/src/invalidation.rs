@@ -1,15 +1,18 @@
 //! Invalidations on their way: delivered when the mutation is over, or when it is dropped.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
-use crate::error::CacheError;
+use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
+use crate::race::alongside;
 use crate::site::CallSite;
 use crate::slot::Step;
 use crate::stats::Count;
+use crate::store::Payload;
 use crate::switch::Mode;
+use crate::timer;
+use crate::token::Token;
 
 /// The keys that a mutation invalidates.
 ///
@@ -19,6 +22,9 @@ pub struct Effects {
     cache: Cache,
     site: Option<&'static CallSite>,
     keys: Vec<RenderedKey>,
+    fence: Option<Token>,
+    /// Whether the body runs, and was not seen to end: it may commit yet.
+    underway: bool,
 }
 
 impl Effects {
@@ -27,6 +33,8 @@ impl Effects {
             cache,
             site,
             keys: Vec::new(),
+            fence: None,
+            underway: false,
         }
     }
 
@@ -44,6 +52,91 @@ impl Effects {
         self.key(|writer| key.write_key(writer));
     }
 
+    /// Raises a fence over all keys before the body, and keeps it up while the body runs.
+    pub fn fence(&mut self) {
+        self.fence = Some(Token::next());
+    }
+
+    /// Runs the body, between raising and lowering the fence if there is one, and delivers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped at any await, everything is delivered. A fence over a body that was cut off half-way is not lowered but
+    /// left to expire: a commit that is on its way to the database may still arrive.
+    pub(crate) async fn run<R>(
+        &mut self,
+        body: impl Future<Output = R>,
+        by_return: impl FnOnce(&R, &mut Self),
+    ) -> (R, Result<(), CacheError>) {
+        self.underway = true;
+        // Boxed, and only where there is a fence: it is larger than most bodies.
+        let hold = self.fence.map(|fence| Box::pin(self.hold(fence)));
+        let returned = alongside(body, async {
+            match hold {
+                Some(hold) => hold.await,
+                None => std::future::pending().await,
+            }
+        })
+        .await;
+        self.underway = false;
+        by_return(&returned, self);
+        let delivered = self.deliver().await;
+        (returned, delivered)
+    }
+
+    /// Raises the fence. An error means that some keys may be without.
+    pub(crate) async fn raise(&self) -> Result<(), CacheError> {
+        let Some(fence) = self.fence else {
+            return Ok(());
+        };
+        let inner = &self.cache.inner;
+        if inner.mode() == Mode::Detached {
+            return Ok(());
+        }
+        let until = Instant::now() + inner.settings.store_budget;
+        for key in &self.keys {
+            let limit = until.saturating_duration_since(Instant::now());
+            let raise = Step::Raise(fence);
+            if let Err(error) = inner
+                .store
+                .apply(key, raise, inner.settings.fence, limit)
+                .await
+            {
+                self.count(Count::store_errors);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Renews the fence for as long as this is polled. Never ends.
+    async fn hold(&self, fence: Token) {
+        let inner = &self.cache.inner;
+        loop {
+            timer::sleep(inner.settings.fence / 3).await;
+            if inner.mode() == Mode::Detached {
+                continue;
+            }
+            for key in &self.keys {
+                let hold = Step::Hold(fence);
+                let budget = inner.settings.store_budget;
+                // A failure is made good by the next round: a lost fence is raised again.
+                let _ = inner
+                    .store
+                    .apply(key, hold, inner.settings.fence, budget)
+                    .await;
+            }
+        }
+    }
+
+    /// What is to be done to each key now.
+    fn ending(&self) -> Ending {
+        match self.fence {
+            Some(fence) if !self.underway => Ending::Lower(fence),
+            _ => Ending::Invalidate,
+        }
+    }
+
     /// Delivers all keys, within one store budget. What the store does not take is queued.
     ///
     /// # Errors
@@ -59,12 +152,9 @@ impl Effects {
         let until = Instant::now() + inner.settings.store_budget;
         while let Some(key) = self.keys.last() {
             let limit = until.saturating_duration_since(Instant::now());
+            let step = self.ending().step();
             // A key leaves the list when it is delivered, not before: this may be dropped here.
-            match inner
-                .store
-                .apply(key, Step::Invalidate, Duration::ZERO, limit)
-                .await
-            {
+            match inner.store.apply(key, step, Duration::ZERO, limit).await {
                 Ok(_) => {
                     self.keys.pop();
                     self.count(Count::invalidations);
@@ -84,8 +174,9 @@ impl Effects {
         for _ in &self.keys {
             self.count(Count::invalidations_queued);
         }
-        let inner: &Arc<_> = &self.cache.inner;
-        inner.queue_invalidations(self.keys.drain(..));
+        let ending = self.ending();
+        let keys = std::mem::take(&mut self.keys);
+        self.cache.inner.queue_invalidations(keys, ending);
     }
 
     fn count(&self, count: Count) {
@@ -102,12 +193,49 @@ impl Drop for Effects {
             return;
         }
         if let Some(store) = self.cache.inner.store.as_embedded() {
-            for key in std::mem::take(&mut self.keys) {
-                store.apply(&key, Step::Invalidate, Duration::ZERO);
+            for key in &self.keys {
+                store.apply(key, self.ending().step(), Duration::ZERO);
                 self.count(Count::invalidations);
             }
         } else {
             self.queue();
         }
+    }
+}
+
+/// How a mutation of one key ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// What was loaded before is dropped. A fence stays up, tainted.
+    Invalidate,
+    /// The same, and the fence is taken down.
+    Lower(Token),
+}
+
+impl Ending {
+    pub(crate) fn step(self) -> Step<Payload> {
+        match self {
+            Self::Invalidate => Step::Invalidate,
+            Self::Lower(fence) => Step::Lower(fence),
+        }
+    }
+}
+
+/// Runs a mutation whose caller asked to be told when its invalidation is not in force.
+pub(crate) async fn run_or_fail<T, E>(
+    effects: &mut Effects,
+    body: impl Future<Output = Result<T, E>>,
+    by_return: impl FnOnce(&Result<T, E>, &mut Effects),
+) -> Result<T, E>
+where
+    E: From<InvalidationError<T>>,
+{
+    if let Err(error) = effects.raise().await {
+        // Nothing has happened, and nothing will: what was raised is lowered when the effects are dropped.
+        return Err(InvalidationError::before(error).into());
+    }
+    match effects.run(body, by_return).await {
+        (Ok(value), Err(error)) => Err(InvalidationError::after(value, error).into()),
+        (returned, _) => returned,
     }
 }

@@ -90,7 +90,7 @@ struct Readme;
 pub use cache::{Cache, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
 pub use config::{CacheConfig, ConfigError};
-pub use error::{CacheError, ErrorKind};
+pub use error::{CacheError, ErrorKind, InvalidationError};
 pub use key::{
     Admits, AnyValue, CacheKey, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
 };

@@ -17,7 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::cache::{Cache, global};
-use crate::error::CacheError;
+use crate::error::{CacheError, InvalidationError};
+use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::View;
 use crate::read_through::{Call, Tally, read_through};
@@ -104,15 +105,19 @@ pub fn rendered(write: impl FnOnce(&mut KeyWriter)) -> String {
 }
 
 /// Runs a mutation, then delivers its invalidations. If it is dropped, they are delivered as well.
-pub async fn invalidated<R>(mut effects: Effects, body: impl Future<Output = R>) -> R {
-    let returned = body.await;
-    deliver(&mut effects).await;
-    returned
+///
+/// What the store did not take is queued: the mutation has happened, and its caller gets its result.
+///
+/// The effects are borrowed, and the body may be: dropped at an await, the caller's frame drops the body first, and the
+/// effects, declared before it, deliver afterwards.
+pub async fn invalidated<R>(effects: &mut Effects, body: impl Future<Output = R>) -> R {
+    let _ = effects.raise().await;
+    effects.run(body, |_, _| {}).await.0
 }
 
 /// The same, with keys that are made of what the mutation returned; an `Err` or a `None` adds none of these.
 pub async fn invalidated_by_return<R, S>(
-    mut effects: Effects,
+    effects: &mut Effects,
     _shape: S,
     body: impl Future<Output = R>,
     by_return: impl FnOnce(&R::Value, &mut Effects),
@@ -120,18 +125,50 @@ pub async fn invalidated_by_return<R, S>(
 where
     R: Outcome<S>,
 {
-    let returned = body.await;
-    if let View::Value(value) = returned.view() {
-        by_return(value, &mut effects);
-    }
-    deliver(&mut effects).await;
-    returned
+    effects.run(body, of_value(by_return)).await.0
 }
 
-/// What the store did not take is queued and logged: the mutation has happened, and its caller gets its result.
-async fn deliver(effects: &mut Effects) {
-    if let Err(error) = effects.deliver().await {
-        tracing::debug!(%error, "a cache invalidation is queued");
+/// Runs a mutation that fails if its invalidation is not in force.
+///
+/// # Errors
+///
+/// Those of the body, and the failed invalidation.
+pub async fn invalidated_or_fail<T, E>(
+    effects: &mut Effects,
+    body: impl Future<Output = Result<T, E>>,
+) -> Result<T, E>
+where
+    E: From<InvalidationError<T>>,
+{
+    run_or_fail(effects, body, |_, _| {}).await
+}
+
+/// The same, with keys that are made of what the mutation returned.
+///
+/// # Errors
+///
+/// Those of the body, and the failed invalidation.
+pub async fn invalidated_or_fail_by_return<T, E, S>(
+    effects: &mut Effects,
+    _shape: S,
+    body: impl Future<Output = Result<T, E>>,
+    by_return: impl FnOnce(&<Result<T, E> as Outcome<S>>::Value, &mut Effects),
+) -> Result<T, E>
+where
+    Result<T, E>: Outcome<S>,
+    E: From<InvalidationError<T>>,
+{
+    run_or_fail(effects, body, of_value(by_return)).await
+}
+
+/// Looks into what was returned, if there is a value in it.
+fn of_value<R: Outcome<S>, S>(
+    by_return: impl FnOnce(&R::Value, &mut Effects),
+) -> impl FnOnce(&R, &mut Effects) {
+    |returned, effects| {
+        if let View::Value(value) = returned.view() {
+            by_return(value, effects);
+        }
     }
 }
 

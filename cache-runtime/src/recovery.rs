@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::backoff::backoff;
 use crate::cache::Inner;
+use crate::invalidation::Ending;
 use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::race::within;
-use crate::slot::Step;
 use crate::solo::{Solo, Turn};
 use crate::stats::Count;
 
@@ -23,14 +23,21 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 /// The undelivered invalidations of one cache.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    /// Each key, and the number of its newest mutation.
-    pending: Mutex<HashMap<RenderedKey, u64>>,
+    /// Each key, and its newest mutation.
+    pending: Mutex<HashMap<RenderedKey, Mutation>>,
     mutations: AtomicU64,
     /// How many are pending, readable without the lock: nearly always none.
     len: AtomicUsize,
     /// More came than are kept: which keys are stale is no longer known, so none is read.
     overflowed: AtomicBool,
     worker: Solo,
+}
+
+/// A mutation whose ending the store has not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mutation {
+    number: u64,
+    ending: Ending,
 }
 
 impl Recovery {
@@ -47,7 +54,7 @@ impl Recovery {
         self.len.load(Ordering::Acquire)
     }
 
-    fn insert(&self, key: RenderedKey) {
+    fn insert(&self, key: RenderedKey, ending: Ending) {
         let mut pending = lock(&self.pending);
         if pending.len() >= CAPACITY && !pending.contains_key(&key) {
             if !self.overflowed.swap(true, Ordering::Relaxed) {
@@ -59,7 +66,8 @@ impl Recovery {
             }
             return;
         }
-        pending.insert(key, self.mutations.fetch_add(1, Ordering::Relaxed));
+        let number = self.mutations.fetch_add(1, Ordering::Relaxed);
+        pending.insert(key, Mutation { number, ending });
         self.len.store(pending.len(), Ordering::Release);
     }
 
@@ -68,7 +76,7 @@ impl Recovery {
     /// 1. The task sends the invalidation of mutation 1; the store carries it out.
     /// 2. Mutation 2 commits, cannot deliver, and queues the same key.
     /// 3. The answer to 1 arrives. Taking the key off now would lose the invalidation of mutation 2.
-    fn remove(&self, key: &RenderedKey, mutation: u64) {
+    fn remove(&self, key: &RenderedKey, mutation: Mutation) {
         let mut pending = lock(&self.pending);
         if pending.get(key) == Some(&mutation) {
             pending.remove(key);
@@ -76,7 +84,7 @@ impl Recovery {
         self.len.store(pending.len(), Ordering::Release);
     }
 
-    fn any(&self) -> Option<(RenderedKey, u64)> {
+    fn any(&self) -> Option<(RenderedKey, Mutation)> {
         let pending = lock(&self.pending);
         pending
             .iter()
@@ -90,9 +98,10 @@ impl Inner {
     pub(crate) fn queue_invalidations(
         self: &Arc<Self>,
         keys: impl IntoIterator<Item = RenderedKey>,
+        ending: Ending,
     ) {
         for key in keys {
-            self.recovery.insert(key);
+            self.recovery.insert(key, ending);
         }
         self.work_on_recovery();
     }
@@ -124,7 +133,7 @@ impl Inner {
             if !turn.go_on() {
                 return;
             }
-            let step = Step::Invalidate;
+            let step = mutation.ending.step();
             match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
                 Ok(_) => {
                     self.recovery.remove(&key, mutation);

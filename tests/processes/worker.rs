@@ -2,7 +2,8 @@
 //!
 //! `worker stampede CALLERS` waits for a line of input, then calls one cold key that often at once.
 //! `worker switch` reads a key twice, changes it, and reads it twice again.
-//! Each prints how often the body ran, and the outcome that a test asks about.
+//! `worker crash fenced|plain` commits to the file that `DATABASE` names, and dies before its invalidation.
+//! The first two print how often the body ran, and the outcome that a test asks about.
 
 #![allow(
     clippy::expect_used,
@@ -37,7 +38,9 @@ async fn main() {
             stampede::take_part(callers.parse().expect("a number of callers")).await;
         }
         ["switch"] => switch().await,
-        _ => panic!("`stampede CALLERS` or `switch`"),
+        ["crash", "fenced"] => fenced_crash().await,
+        ["crash", "plain"] => plain_crash().await,
+        _ => panic!("`stampede CALLERS`, `switch` or `crash fenced|plain`"),
     }
 }
 
@@ -54,4 +57,19 @@ async fn switch() {
         RUNS.load(Ordering::SeqCst),
         global().mode()
     );
+}
+
+#[invalidates("crash", fence)]
+async fn fenced_crash() {
+    commit_and_die();
+}
+
+#[invalidates("crash")]
+async fn plain_crash() {
+    commit_and_die();
+}
+
+fn commit_and_die() {
+    std::fs::write(std::env::var_os("DATABASE").expect("a file"), "new").expect("to commit");
+    std::process::abort();
 }

@@ -1,23 +1,36 @@
-//! `#[invalidates("user:<id>", UserKey { id }, crate = …)]`
+//! `#[invalidates("user:<id>", UserKey { id }, fence, on_error = "fail", crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
-use syn::{Expr, Ident, Path, Token};
+use syn::parse::ParseStream;
+use syn::{Expr, Ident, LitStr, Path, Token};
 
-use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value};
+use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value, value};
 use crate::errors::Errors;
 
 /// The arguments of `#[invalidates]`.
 pub(crate) struct Invalidates {
     pub(crate) keys: Vec<KeyArg>,
+    /// The word `fence`, where it stands.
+    pub(crate) fence: Option<Ident>,
+    pub(crate) on_error: OnError,
     pub(crate) runtime: Option<Path>,
+}
+
+/// What a mutation does when its invalidation is not in force.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    Proceed,
+    Fail,
 }
 
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["crate"]);
+        let mut options = Options::of(&["crate", "fence", "on_error"]);
         let mut runtime = None;
+        let mut fence = None;
+        let mut error_policy = OnError::Proceed;
         let mut keys = Vec::new();
         let before = errors.count();
         each(tokens, errors, |input, errors| {
@@ -34,10 +47,25 @@ impl Invalidates {
                 if !options.admit(&name, errors) {
                     return skip_value(input);
                 }
-                runtime = Some(runtime_path(&name, input)?);
+                match name.to_string().as_str() {
+                    "on_error" => error_policy = on_error(&name, input)?,
+                    "fence" => {
+                        errors.at(name.span(), "`fence` takes no value: write `fence`");
+                        return skip_value(input);
+                    }
+                    _ => runtime = Some(runtime_path(&name, input)?),
+                }
                 return Ok(());
             }
             let key: Expr = input.parse()?;
+            if let Some(word) =
+                lone_word(&key).filter(|word| *word == "fence" && !arguments.contains(word))
+            {
+                if options.admit(word, errors) {
+                    fence = Some(word.clone());
+                }
+                return Ok(());
+            }
             if let Some(word) = lone_word(&key).filter(|word| !arguments.contains(word)) {
                 errors.at(word.span(), options.unknown(&word.to_string()));
                 return Ok(());
@@ -51,7 +79,27 @@ impl Invalidates {
                 "no key to invalidate: name at least one, as in `#[invalidates(\"user:<id>\")]`",
             );
         }
-        Self { keys, runtime }
+        Self {
+            keys,
+            fence,
+            on_error: error_policy,
+            runtime,
+        }
+    }
+}
+
+fn on_error(name: &Ident, input: ParseStream<'_>) -> syn::Result<OnError> {
+    let text: LitStr = value(name, input, "\"fail\"")?;
+    match text.value().as_str() {
+        "fail" => Ok(OnError::Fail),
+        "proceed" => Ok(OnError::Proceed),
+        other => Err(syn::Error::new(
+            text.span(),
+            format!(
+                "`on_error` is `{other}`: accepted is \"proceed\" (the mutation's own result, and the invalidation is \
+                 retried) or \"fail\" (an error if the invalidation is not in force)"
+            ),
+        )),
     }
 }
 

@@ -13,6 +13,7 @@ use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, wrappable};
 use crate::args;
 use crate::args::cached::Policy;
+use crate::args::invalidates::OnError;
 use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
 
@@ -32,6 +33,8 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) function: &'a Function,
     pub(crate) body: &'a Body,
     pub(crate) keys: Vec<Key>,
+    pub(crate) is_fenced: bool,
+    pub(crate) on_error: OnError,
     pub(crate) runtime: TokenStream,
 }
 
@@ -107,10 +110,21 @@ pub(crate) fn invalidates<'a>(
             "`<return…>` needs a return type with a name; this function returns an `impl Trait`",
         );
     }
+    if args.fence.is_some()
+        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+    {
+        errors.at(
+            template.literal.span(),
+            "a `fence` is raised before the function runs, and this key needs what it returns; put it into an \
+             `#[invalidates]` of its own, without `fence`",
+        );
+    }
     Some(Invalidates {
         function,
         body: body?,
         keys,
+        is_fenced: args.fence.is_some(),
+        on_error: args.on_error,
         runtime: runtime(args.runtime),
     })
 }

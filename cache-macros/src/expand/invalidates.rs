@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::{call_site, local, shape, typed, write, write_part, writing};
+use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
 // Input:
@@ -14,12 +15,14 @@ use crate::check::{Invalidates, Key, Resolved};
 //     async fn rename_user(&self, id: u64) -> R {
 //         let mut effects = effects({ static SITE: CallSite = …; &SITE });
 //         effects.key(|writer| { writer.literal("user:"); writer.part(&id); });
-//         invalidated(effects, async move { body }).await
+//         invalidated(&mut effects, pin!(async move { body })).await
 //     }
+//
+// with `effects.fence();` before the body where there is a `fence`, and `invalidated_or_fail` for `on_error = "fail"`,
 //
 // and where a key has a `<return…>` in it:
 //         let part_0 = rendered(|writer| writer.part(&tenant));
-//         invalidated_by_return::<R, _>(effects, shape, async move { body }, |returned, effects| {
+//         invalidated_by_return(&mut effects, shape, pin!(async move { body }), |returned, effects| {
 //             effects.key(|writer| { writer.literal(&part_0); writer.literal(":"); writer.part(&returned.id); });
 //         }).await
 pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
@@ -28,6 +31,8 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         function,
         body,
         keys,
+        is_fenced,
+        on_error,
         runtime,
     } = plan;
     let site = call_site(
@@ -60,14 +65,33 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             }
         }
     }
+    if *is_fenced {
+        before.extend(quote_spanned!(here=> effects.fence();));
+    }
+    // A function that cannot fail in this way has a return type that cannot: the place for that error.
+    let at = match on_error {
+        OnError::Proceed => here,
+        OnError::Fail => function.returned().span().resolved_at(here),
+    };
+    let (run, run_by_return) = match on_error {
+        OnError::Proceed => (
+            quote_spanned!(here=> invalidated),
+            quote_spanned!(here=> invalidated_by_return),
+        ),
+        OnError::Fail => (
+            quote_spanned!(at=> invalidated_or_fail),
+            quote_spanned!(at=> invalidated_or_fail_by_return),
+        ),
+    };
     function.wrap(body, &before, |body| {
         if by_return.is_empty() {
-            return quote_spanned!(here=> #runtime::invalidated(effects, #body).await);
+            let runtime = super::respanned(runtime, at);
+            return quote_spanned!(at=> #runtime::#run(&mut effects, ::core::pin::pin!(#body)).await);
         }
         let returned = function.returned();
         let shape = shape(runtime, &returned);
         quote_spanned! {here=>
-            #runtime::invalidated_by_return::<#returned, _>(effects, #shape, #body, move |returned, effects| {
+            #runtime::#run_by_return(&mut effects, #shape, ::core::pin::pin!(#body), move |returned, effects| {
                 #(#by_return)*
             }).await
         }
