@@ -20,6 +20,7 @@ fn text() -> impl Strategy<Value = String> {
 
 /// A list of arguments, and every way in which a template may put them side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::option_option, reason = "each depth is to be a key of its own")]
 struct Arguments {
     a: String,
     b: String,

@@ -181,7 +181,41 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// `crate = path`, where `cache-runtime` is, if not at `::cache_runtime`.
+/// | option | meaning | default |
+/// | --- | --- | --- |
+/// | `fence` | the keys are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
+/// | `on_error = "fail"` | the function fails if its invalidation is not in force | `"proceed"`: its own result, and the invalidation is retried |
+/// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
+///
+/// A fence costs one more round trip before the body. It lives 10 s, and is renewed at a third of that while the body runs. It
+/// needs keys that are known before the body.
+///
+/// With `on_error = "fail"` the function returns a `Result` whose error is made of an `InvalidationError` by `From`. With a `fence`,
+/// a store that fails before the body fails the call before anything has changed; a store that fails after the body fails it with
+/// what the body returned within the error, while the invalidation is retried.
+///
+/// ```
+/// use cache_runtime::{InvalidationError, invalidates};
+///
+/// #[derive(Debug)]
+/// enum BankError {
+///     NotBegun,
+///     NotYetVisible,
+/// }
+///
+/// impl From<InvalidationError<()>> for BankError {
+///     fn from(error: InvalidationError<()>) -> Self {
+///         error.into_value().map_or(Self::NotBegun, |()| Self::NotYetVisible)
+///     }
+/// }
+///
+/// #[invalidates("account:<id>", fence, on_error = "fail")]
+/// async fn withdraw(id: u64, cents: u64) -> Result<(), BankError> {
+///     // UPDATE accounts …
+///     # let _ = cents;
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Where it goes
 ///
@@ -190,11 +224,12 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # Cancel safety
 ///
 /// A call that is dropped while its body runs invalidates its keys all the same, because the body may have committed. (Keys with
-/// `<return…>` are not known then.)
+/// `<return…>` are not known then.) A statement that is still on its way to the database at that moment may commit later, after the
+/// invalidation; with a `fence` that is covered too, because the fence of such a call is left to expire.
 ///
 /// # Errors
 ///
-/// None are added. What the store does not take is kept, and delivered when the store is back.
+/// None are added without `on_error = "fail"`. What the store does not take is kept, and delivered when the store is back.
 #[proc_macro_attribute]
 pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
     on_function(item, |function, errors| {

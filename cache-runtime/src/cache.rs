@@ -1,7 +1,7 @@
 //! The cache: a store, its settings, and what runs on it.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,7 +12,8 @@ use crate::error::{CacheError, ErrorKind};
 use crate::flight::Flights;
 use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyWriter, RenderedKey};
-use crate::outcome::{CacheValue, NotShared, ResultOf};
+use crate::lock::lock;
+use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::{Policy, jittered};
 use crate::read_through::{Call, Tally, read_through};
 use crate::recovery::Recovery;
@@ -20,7 +21,7 @@ use crate::slot::{Reply, Step};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
 use crate::switch::{self, Mode, Switch};
-use crate::token::Token;
+use crate::token::{Token, Tokens};
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
 ///
@@ -59,7 +60,12 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
     pub(crate) counters: Counters,
+    pub(crate) tokens: Tokens,
     switch: Switch,
+    /// One change of the switch at a time.
+    switching: Mutex<()>,
+    /// Why this cache stands in for the one that could not be made.
+    misconfigured: Option<ConfigError>,
     prefix: Box<[u8]>,
 }
 
@@ -70,16 +76,17 @@ impl Cache {
     ///
     /// When a setting is out of bounds; the error names it.
     pub fn new(config: CacheConfig) -> Result<Self, ConfigError> {
-        config.into_parts().map(Self::assemble)
+        Ok(Self::assemble(config.into_parts()?, None))
     }
 
-    fn assemble(parts: Parts) -> Self {
+    fn assemble(parts: Parts, misconfigured: Option<ConfigError>) -> Self {
         let Parts {
             store,
             settings,
             mode,
             prefix,
         } = parts;
+        store.set_detached(mode == Mode::Detached);
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -87,13 +94,17 @@ impl Cache {
                 flights: Arc::default(),
                 recovery: Recovery::default(),
                 counters: Counters::new(),
+                tokens: Tokens::new(),
                 switch: Switch::new(mode),
+                switching: Mutex::new(()),
+                misconfigured,
                 prefix,
             }),
         }
     }
 
-    /// Answers from the cache, or runs `load` and stores the `Ok` it returns.
+    /// Answers from the cache, or runs `load` and stores the `Ok` it returns, whatever it holds. For a load that may find
+    /// nothing there is [`get_or_load_optional`](Self::get_or_load_optional).
     ///
     /// The same as `#[cached]`, without the macro. `load` runs at most once, in this very future: it needs neither be
     /// `Send` nor `'static`.
@@ -118,6 +129,61 @@ impl Cache {
         F: FnOnce() -> L,
         L: Future<Output = Result<T, E>>,
     {
+        self.read_through::<_, _, ResultOf>(key, policy, load).await
+    }
+
+    /// The same for a source that may have nothing: `Ok(None)` is not stored, or with [`Policy::none_ttl`] for that long.
+    ///
+    /// What is stored is a `T`, as by a function with `#[cached]` that returns `Result<Option<T>, E>`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `load`.
+    ///
+    /// # Cancel safety, concurrent calls on the same key
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// let key = Key::of("user").part(&7_u64);
+    /// let policy = Policy::new(Duration::from_secs(3600)).none_ttl(Duration::from_secs(30));
+    /// let load = || async { Ok::<Option<String>, std::io::Error>(None) };
+    /// assert_eq!(cache.get_or_load_optional(&key, policy, load).await?, None);
+    /// assert_eq!(cache.get_or_load_optional(&key, policy, load).await?, None);
+    /// assert_eq!(cache.stats().loads, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_optional<K, T, E, F, L>(
+        &self,
+        key: &K,
+        policy: Policy,
+        load: F,
+    ) -> Result<Option<T>, E>
+    where
+        K: CacheKey<Admits: Admits<T>> + ?Sized,
+        T: CacheValue,
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<T>, E>>,
+    {
+        self.read_through::<_, _, ResultOfOption>(key, policy, load)
+            .await
+    }
+
+    async fn read_through<R, L, S>(
+        &self,
+        key: &(impl CacheKey + ?Sized),
+        policy: Policy,
+        load: impl FnOnce() -> L,
+    ) -> R
+    where
+        R: Outcome<S, Value: CacheValue>,
+        L: Future<Output = R>,
+    {
         if self.mode() != Mode::On {
             return load().await;
         }
@@ -127,8 +193,7 @@ impl Cache {
             policy,
             Tally::of_cache(&self.inner),
         );
-        read_through::<Result<T, E>, ResultOf, _>(call, NotShared, async move { load().await })
-            .await
+        read_through::<R, S, _>(call, NotShared, async move { load().await }).await
     }
 
     /// Looks a value up, without loading it. `policy` tells which version is asked for; its TTL is of no account.
@@ -255,27 +320,42 @@ impl Cache {
     /// # Errors
     ///
     /// On the way back from [`Mode::Detached`] with a Redis store: while detached, mutations left no trace in Redis, so
-    /// what it holds may be stale. Restart the processes of the namespace with a new `CACHE_EPOCH` instead.
+    /// what it holds may be stale. Restart the processes of the namespace with a new `CACHE_EPOCH` instead. Also where this
+    /// cache stands in for one that the environment got wrong.
     pub fn set_mode(&self, mode: Mode) -> Result<(), CacheError> {
+        let inner = &self.inner;
+        let _turn = lock(&inner.switching);
         if self.mode() == Mode::Detached && mode != Mode::Detached {
-            let Some(store) = self.inner.store.as_embedded() else {
+            if let Some(error) = &inner.misconfigured {
+                return Err(CacheError::because(ErrorKind::Off, error.clone()));
+            }
+            let Some(store) = inner.store.as_embedded() else {
                 return Err(CacheError::because(
                     ErrorKind::Off,
                     "what Redis holds may be stale after REDIS_ENABLED=false; restart the processes of this namespace \
                      with a new CACHE_EPOCH",
                 ));
             };
-            // Before the mode: nobody fills while it is detached, and the leases of older loads are gone with this.
+            // In this order:
+            //
+            // 1. Mutations that end from now on invalidate. One that ended before has committed.
+            // 2. What was loaded before that, and the leases of loads that run, are gone.
+            // 3. Reads may fill.
+            inner.switch.set(Mode::Off);
             store.clear();
         }
-        self.inner.switch.set(mode);
+        inner.switch.set(mode);
+        inner.store.set_detached(mode == Mode::Detached);
+        if mode == Mode::Detached {
+            inner.recovery.clear();
+        }
         if GLOBAL
             .get()
-            .is_some_and(|global| Arc::ptr_eq(&global.inner, &self.inner))
+            .is_some_and(|global| Arc::ptr_eq(&global.inner, inner))
         {
             switch::set_annotations(mode);
         }
-        tracing::info!(?mode, "the cache was switched");
+        tracing::info!(%mode, "the cache was switched");
         Ok(())
     }
 
@@ -410,7 +490,7 @@ impl<'a> Undone<'a> {
         Self {
             inner,
             key,
-            fence: Token::next(),
+            fence: inner.tokens.next(),
             done: false,
         }
     }
@@ -446,11 +526,8 @@ pub fn global() -> &'static Cache {
             .and_then(Cache::new)
             .unwrap_or_else(|error| {
                 tracing::error!(%error, "the cache stays off");
-                Cache::assemble(
-                    CacheConfig::embedded()
-                        .mode(Mode::Detached)
-                        .into_parts_in_bounds(),
-                )
+                let stand_in = CacheConfig::embedded().mode(Mode::Detached);
+                Cache::assemble(stand_in.into_parts_in_bounds(), Some(error))
             });
         switch::set_annotations(cache.mode());
         cache
@@ -461,20 +538,35 @@ pub fn global() -> &'static Cache {
 ///
 /// # Errors
 ///
-/// The cache back, if there is one already.
+/// When there is one already: installed, or made by the first call of an annotated function.
 ///
 /// ```
 /// use cache_runtime::{Cache, CacheConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // At start-up, a wrong environment is an error to be seen, not a log line.
-/// let cache = Cache::new(CacheConfig::from_env()?)?;
-/// cache_runtime::install(cache).map_err(|_| "a cached function ran before start-up was through")?;
+/// cache_runtime::install(Cache::new(CacheConfig::from_env()?)?)?;
 /// # Ok(()) }
 /// ```
-pub fn install(cache: Cache) -> Result<(), Cache> {
+pub fn install(cache: Cache) -> Result<(), InstallError> {
     let mode = cache.mode();
-    GLOBAL.set(cache)?;
+    GLOBAL.set(cache).map_err(InstallError)?;
     switch::set_annotations(mode);
     Ok(())
+}
+
+/// There is a global cache already.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the global cache exists already: it was installed before, or an annotated function was called first, which makes it \
+     from the environment; install yours at the start of `main`"
+)]
+pub struct InstallError(Cache);
+
+impl InstallError {
+    /// The cache that was not installed.
+    #[must_use]
+    pub fn into_cache(self) -> Cache {
+        self.0
+    }
 }

@@ -298,10 +298,10 @@ impl CacheConfig {
 impl fmt::Debug for CacheConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let store = match &self.target {
-            Target::Embedded => "embedded".to_owned(),
-            // The address without user and password.
+            Target::Embedded => "embedded",
+            // Without the address: from a URL with a `?` in its password, a part of that is taken for the host.
             #[cfg(feature = "redis")]
-            Target::Redis(client) => client.get_connection_info().addr().to_string(),
+            Target::Redis(_) => "redis",
         };
         f.debug_struct("CacheConfig")
             .field("store", &store)
@@ -385,32 +385,23 @@ fn target_of(lookup: impl Fn(&str) -> Option<String>) -> Result<Target, ConfigEr
 
 #[cfg(feature = "redis")]
 fn redis_target(name: &'static str, url: &str) -> Result<Target, ConfigError> {
-    redis::Client::open(url.trim()).map(|client| Target::Redis(Box::new(client))).map_err(|error| {
-        let tls = if url.trim().starts_with("rediss:") && cfg!(not(feature = "redis-tls")) {
-            "; `rediss://` needs the feature `redis-tls`"
+    let url = url.trim();
+    redis::Client::open(url).map(|client| Target::Redis(Box::new(client))).map_err(|_| {
+        // Nothing of the value is shown: where it cannot be read, it cannot be told which part of it is the password.
+        let why = if url.starts_with("rediss:") && cfg!(not(feature = "redis-tls")) {
+            "`rediss://` needs the feature `redis-tls` of cache-runtime".to_owned()
+        } else if url.contains("://") {
+            "its scheme, host, port or database cannot be read; in a password, `#`, `?`, `/` and `@` are written %23, %3F, \
+             %2F and %40"
+                .to_owned()
         } else {
-            ""
+            "there is no `://` in it".to_owned()
         };
         ConfigError(format!(
-            "{name} is {}: {error}{tls}; accepted is redis://[user:password@]host[:port][/database]",
-            without_secrets(url)
+            "{name} is no URL of a Redis (it is not shown, it may hold a password): {why}; accepted is \
+             redis://[user:password@]host[:port][/database]"
         ))
     })
-}
-
-/// A URL without what may be a password. One in which that cannot be told is not shown at all.
-#[cfg(feature = "redis")]
-fn without_secrets(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let rest = rest.split(['?', '#']).next().unwrap_or_default();
-            match rest.rsplit_once('@') {
-                Some((_, host)) => format!("`{scheme}://***@{host}`"),
-                None => format!("`{scheme}://{rest}`"),
-            }
-        }
-        None => "malformed (it is not shown, it may hold a password)".to_owned(),
-    }
 }
 
 /// A setting that is not accepted. Says which, what it is, and what is accepted; shows no password.
@@ -498,20 +489,24 @@ mod tests {
     #[cfg(feature = "redis")]
     #[test]
     fn redis_is_named_by_url_or_host() {
-        let shown = |vars| with(vars).map(|c| format!("{c:?}")).unwrap_or_default();
-        assert!(
-            shown(&[("REDIS_URL", "redis://u:s3cret@cache.local:6380/2")])
-                .contains("cache.local:6380")
+        let address = |vars: &[(&str, &str)]| match with(vars).map(|config| config.target) {
+            Ok(Target::Redis(client)) => client.get_connection_info().addr().to_string(),
+            Ok(Target::Embedded) => "embedded".to_owned(),
+            Err(message) => message,
+        };
+        assert_eq!(
+            address(&[("REDIS_URL", "redis://u:s3cret@cache.local:6380/2")]),
+            "cache.local:6380"
         );
-        assert!(shown(&[("REDIS_HOST", "cache.local")]).contains("cache.local:6379"));
-        assert!(
-            shown(&[("REDIS_PORT", "tcp://10.0.0.1:6379")]).contains("embedded"),
-            "as Kubernetes sets it"
+        assert_eq!(
+            address(&[("REDIS_HOST", "cache.local")]),
+            "cache.local:6379"
         );
-        let message = error(&[("REDIS_HOST", "h"), ("REDIS_PORT", "tcp://10.0.0.1:6379")]);
+        // As Kubernetes sets it in every pod beside a service called `redis`.
+        let port = ("REDIS_PORT", "tcp://10.0.0.1:6379");
+        assert_eq!(address(&[port]), "embedded");
         assert!(
-            message.contains("REDIS_PORT is `tcp://10.0.0.1:6379`"),
-            "{message}"
+            address(&[("REDIS_HOST", "h"), port]).contains("REDIS_PORT is `tcp://10.0.0.1:6379`")
         );
     }
 
@@ -525,12 +520,17 @@ mod tests {
             "redis://host:1/x?password=s3cret",
             "rediss://user:s3cret@host",
             "redis://us@er:s3cret@ho st",
+            "redis://:s3c#ret@127.0.0.1:6379",
+            "redis://user:s3c?ret@localhost",
+            "redis://:p@s3c?ret@localhost:6379/0",
+            "redis://user:s3cret",
+            "redis://:s3cret:6379",
             "s3cret",
         ] {
             match with(&[("REDIS_URL", url)]) {
-                Ok(config) => assert!(!format!("{config:?}").contains("s3cret"), "{url}"),
+                Ok(config) => assert!(!format!("{config:?}").contains("s3c"), "{url}"),
                 Err(message) => {
-                    assert!(!message.contains("s3cret"), "{message}");
+                    assert!(!message.contains("s3c"), "{message}");
                     assert!(message.contains("REDIS_URL"), "{message}");
                 }
             }

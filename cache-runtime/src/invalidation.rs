@@ -1,11 +1,11 @@
 //! Invalidations on their way: delivered when the mutation is over, or when it is dropped.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
-use crate::race::alongside;
+use crate::race::{alongside, together};
 use crate::site::CallSite;
 use crate::slot::Step;
 use crate::stats::Count;
@@ -54,7 +54,7 @@ impl Effects {
 
     /// Raises a fence over all keys before the body, and keeps it up while the body runs.
     pub fn fence(&mut self) {
-        self.fence = Some(Token::next());
+        self.fence = Some(self.cache.inner.tokens.next());
     }
 
     /// Runs the body, between raising and lowering the fence if there is one, and delivers.
@@ -93,20 +93,19 @@ impl Effects {
         if inner.mode() == Mode::Detached {
             return Ok(());
         }
-        let until = Instant::now() + inner.settings.store_budget;
-        for key in &self.keys {
-            let limit = until.saturating_duration_since(Instant::now());
-            let raise = Step::Raise(fence);
-            if let Err(error) = inner
-                .store
-                .apply(key, raise, inner.settings.fence, limit)
-                .await
-            {
+        let (ttl, limit) = (inner.settings.fence, inner.settings.store_budget);
+        let raises = self
+            .keys
+            .iter()
+            .map(|key| inner.store.apply(key, Step::Raise(fence), ttl, limit));
+        let mut result = Ok(());
+        for raised in together(raises).await {
+            if let Err(error) = raised {
                 self.count(Count::store_errors);
-                return Err(error);
+                result = Err(error);
             }
         }
-        Ok(())
+        result
     }
 
     /// Renews the fence for as long as this is polled. Never ends.
@@ -117,15 +116,13 @@ impl Effects {
             if inner.mode() == Mode::Detached {
                 continue;
             }
-            for key in &self.keys {
-                let hold = Step::Hold(fence);
-                let budget = inner.settings.store_budget;
-                // A failure is made good by the next round: a lost fence is raised again.
-                let _ = inner
-                    .store
-                    .apply(key, hold, inner.settings.fence, budget)
-                    .await;
-            }
+            let (ttl, limit) = (inner.settings.fence, inner.settings.store_budget);
+            let holds = self
+                .keys
+                .iter()
+                .map(|key| inner.store.apply(key, Step::Hold(fence), ttl, limit));
+            // A failure is made good by the next round: a lost fence is raised again.
+            together(holds).await;
         }
     }
 
@@ -137,7 +134,7 @@ impl Effects {
         }
     }
 
-    /// Delivers all keys, within one store budget. What the store does not take is queued.
+    /// Delivers all keys at once, within one store budget. What the store does not take is queued.
     ///
     /// # Errors
     ///
@@ -149,28 +146,33 @@ impl Effects {
             self.keys.clear();
             return Ok(());
         }
-        let until = Instant::now() + inner.settings.store_budget;
-        while let Some(key) = self.keys.last() {
-            let limit = until.saturating_duration_since(Instant::now());
-            let step = self.ending().step();
-            // A key leaves the list when it is delivered, not before: this may be dropped here.
-            match inner.store.apply(key, step, Duration::ZERO, limit).await {
-                Ok(_) => {
-                    self.keys.pop();
-                    self.count(Count::invalidations);
-                }
-                Err(error) => {
-                    self.count(Count::store_errors);
-                    self.queue();
-                    return Err(error);
-                }
-            }
+        inner.work_on_recovery();
+        let (ending, limit) = (self.ending(), inner.settings.store_budget);
+        let deliveries = self
+            .keys
+            .iter()
+            .map(|key| inner.store.apply(key, ending.step(), Duration::ZERO, limit));
+        // Keys leave the list when they are delivered, not before: this may be dropped here.
+        let results = together(deliveries).await;
+        for result in &results {
+            self.count(if result.is_ok() {
+                Count::invalidations
+            } else {
+                Count::store_errors
+            });
         }
-        Ok(())
+        let mut delivered = results.iter().map(Result::is_ok);
+        self.keys.retain(|_| !delivered.next().unwrap_or(false));
+        let first_error = results.into_iter().find_map(Result::err);
+        self.queue();
+        first_error.map_or(Ok(()), Err)
     }
 
     /// Leaves what is not delivered to the recovery.
     fn queue(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
         for _ in &self.keys {
             self.count(Count::invalidations_queued);
         }

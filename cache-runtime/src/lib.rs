@@ -46,6 +46,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod backoff;
+#[cfg(feature = "redis")]
 mod breaker;
 mod cache;
 mod codec;
@@ -87,7 +88,7 @@ pub mod guide {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-pub use cache::{Cache, global, install};
+pub use cache::{Cache, InstallError, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
 pub use config::{CacheConfig, ConfigError};
 pub use error::{CacheError, ErrorKind, InvalidationError};

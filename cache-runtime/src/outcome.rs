@@ -295,10 +295,14 @@ mod tests {
     }
 
     #[test]
+    #[allow(
+        clippy::needless_borrow,
+        reason = "as the macros write it: the borrows choose the answer"
+    )]
     fn an_error_is_shared_only_if_it_can_be_cloned() {
-        let shared = error_probe::<Result<u8, Cloneable>, ResultOf>(&ResultOf).sharing();
+        let shared = (&&error_probe::<Result<u8, Cloneable>, ResultOf>(&ResultOf)).sharing();
         assert!(shared.capture(&Cloneable).is_some());
-        let unique = error_probe::<Result<u8, Unique>, ResultOf>(&ResultOf).sharing();
+        let unique = (&&error_probe::<Result<u8, Unique>, ResultOf>(&ResultOf)).sharing();
         assert!(unique.capture(&Unique).is_none());
     }
 }

@@ -34,3 +34,60 @@ pub(crate) async fn within<R>(limit: Duration, main: impl Future<Output = R>) ->
     })
     .await
 }
+
+/// Polls all of them together, and ends when each has.
+pub(crate) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in &mut running {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(done) => *output = Some(done),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    running
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn together_keeps_the_order_and_waits_for_all() {
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        let mut waiting = Some(receive);
+        let mut sending = Some(send);
+        let outputs = together((0..3).map(|i| {
+            let (waiting, sending) = match i {
+                0 => (waiting.take(), None),
+                2 => (None, sending.take()),
+                _ => (None, None),
+            };
+            async move {
+                if let Some(receive) = waiting {
+                    let _ = receive.await;
+                }
+                drop(sending);
+                i
+            }
+        }))
+        .await;
+        assert_eq!(outputs, [0, 1, 2]);
+    }
+}

@@ -158,7 +158,7 @@ impl<'a> Call<'a> {
     /// Tries to take the lease; `Err` with the lease of another who was faster.
     async fn acquire(&mut self) -> Result<Turn, Token> {
         // Boarded before the lease is taken, so that whoever reads it in this process finds the flight.
-        let token = Token::next();
+        let token = self.inner.tokens.next();
         let (Role::Lead(seat) | Role::Follow(seat)) = self.inner.flights.board(token);
         let lease = Lease::own(self.inner, &self.key, seat);
         let step = Step::Acquire {
@@ -201,9 +201,13 @@ impl<'a> Call<'a> {
                 }
             }
             Role::Lead(seat) => {
-                // The loader is in another process, or the last of this one is just giving the lease back.
                 seat.settle();
                 let lease = Lease::own(self.inner, &self.key, seat);
+                if self.inner.tokens.drew(token) {
+                    // Ours, and no flight of ours: its loader is gone, and could not give it back, or is about to.
+                    self.release(&lease).await;
+                    return None;
+                }
                 self.watch(&lease, until).await
             }
         }
@@ -223,7 +227,7 @@ impl<'a> Call<'a> {
             timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
             delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
 
-            let limit = self.inner.settings.store_budget.min(left);
+            let limit = self.budget.min(left);
             match self
                 .inner
                 .store

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::backoff::backoff;
 use crate::cache::Inner;
+use crate::error::ErrorKind;
 use crate::invalidation::Ending;
 use crate::key::RenderedKey;
 use crate::lock::lock;
@@ -84,12 +85,18 @@ impl Recovery {
         self.len.store(pending.len(), Ordering::Release);
     }
 
-    fn any(&self) -> Option<(RenderedKey, Mutation)> {
-        let pending = lock(&self.pending);
-        pending
+    fn all(&self) -> Vec<(RenderedKey, Mutation)> {
+        lock(&self.pending)
             .iter()
-            .next()
             .map(|(key, mutation)| (key.clone(), *mutation))
+            .collect()
+    }
+
+    /// Forgets everything: the store is not to be contacted any more, and not to be trusted before a new epoch.
+    pub(crate) fn clear(&self) {
+        let mut pending = lock(&self.pending);
+        pending.clear();
+        self.len.store(0, Ordering::Release);
     }
 }
 
@@ -129,21 +136,32 @@ impl Inner {
 
     async fn deliver_pending(&self, turn: &Turn) {
         let mut delays = backoff();
-        while let Some((key, mutation)) = self.recovery.any() {
-            if !turn.go_on() {
-                return;
+        while self.recovery.len() > 0 {
+            let mut failed = false;
+            for (key, mutation) in self.recovery.all() {
+                if !turn.go_on() {
+                    return;
+                }
+                let step = mutation.ending.step();
+                match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
+                    Ok(_) => {
+                        self.recovery.remove(&key, mutation);
+                        self.counters.add(Count::invalidations);
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a cache invalidation is still undelivered");
+                        failed = true;
+                        // One that is refused does not hold up the others; a store that is away does.
+                        if error.kind() != ErrorKind::Rejected {
+                            break;
+                        }
+                    }
+                }
             }
-            let step = mutation.ending.step();
-            match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
-                Ok(_) => {
-                    self.recovery.remove(&key, mutation);
-                    self.counters.add(Count::invalidations);
-                    delays = backoff();
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a cache invalidation is still undelivered");
-                    within(delays.next().unwrap_or(ATTEMPT), self.store.recovered()).await;
-                }
+            if failed {
+                within(delays.next().unwrap_or(ATTEMPT), self.store.recovered()).await;
+            } else {
+                delays = backoff();
             }
         }
     }

@@ -13,13 +13,20 @@ macro_rules! counters {
         ///
         /// ```
         /// let stats = cache_runtime::global().stats();
-        /// let calls = stats.hits + stats.joins + stats.misses;
-        /// println!("{} of {calls} calls did not ask the source", stats.hits + stats.joins);
+        /// println!("{} calls, of which {:?} did not run the body", stats.calls(), stats.hit_ratio());
         /// ```
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
         #[non_exhaustive]
         pub struct Stats {
             $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Stats {
+            /// What was added since an earlier reading of the same counters.
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self { $($name: self.$name.saturating_sub(earlier.$name),)* }
+            }
         }
 
         #[derive(Debug)]
@@ -88,4 +95,26 @@ counters! {
     invalidations,
     /// Keys whose invalidation the store did not take at once; they are retried until it does.
     invalidations_queued,
+}
+
+impl Stats {
+    /// The calls that went through the cache.
+    #[must_use]
+    pub const fn calls(&self) -> u64 {
+        self.hits
+            + self.misses
+            + self.joins
+            + self.bypasses_fenced
+            + self.bypasses_waited
+            + self.bypasses_failed
+            + self.bypasses_store
+    }
+
+    /// The share of the calls that did not run the body: hits, and those who waited for another's load. `None` without calls.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "it is a share")]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let calls = self.calls();
+        (calls > 0).then(|| (self.hits + self.joins) as f64 / calls as f64)
+    }
 }

@@ -1,5 +1,6 @@
 //! The kill switch.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How far a cache is switched on.
@@ -24,6 +25,16 @@ pub enum Mode {
     /// The store is never contacted. The environment's `REDIS_ENABLED=false`: the rollback in which Redis may be gone.
     /// Mutations leave no trace in the store meanwhile, see [`Cache::set_mode`](crate::Cache::set_mode) for the way back.
     Detached,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Detached => "detached",
+        })
+    }
 }
 
 impl Mode {

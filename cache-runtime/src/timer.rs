@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-/// Sleeps. Inside a tokio runtime this is its timer (which must be enabled); elsewhere a thread keeps the time.
+/// Sleeps, on any executor. A thread of `futures-timer` keeps the time, and not tokio: a runtime whose time driver is not
+/// enabled would panic, and whether it is cannot be asked. What sleeps here is rare (loads, waits, retries); the timeouts
+/// of the Redis store, which each of its steps has, are tokio's.
 pub(crate) async fn sleep(duration: Duration) {
-    if tokio::runtime::Handle::try_current().is_ok() {
-        tokio::time::sleep(duration).await;
-    } else {
-        futures_timer::Delay::new(duration).await;
-    }
+    futures_timer::Delay::new(duration).await;
 }

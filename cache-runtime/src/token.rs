@@ -2,15 +2,46 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The name of one lease, fence or value: 128 bits that no other process and no other moment produces.
-///
-/// The first half is random for the process (seeded by the operating system), the second counts. A
-/// token can therefore neither be guessed nor come up twice, and drawing one costs one atomic addition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token([u8; 16]);
+
+/// Where the tokens of one cache come from.
+///
+/// The first half of a token is random for the source (seeded by the operating system), the second counts. A token can
+/// therefore neither be guessed nor come up twice, a cache knows its own, and drawing one costs one atomic addition. A
+/// process that was forked, or a machine resumed twice from one image, must make its caches afterwards.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    source: u64,
+    count: AtomicU64,
+}
+
+impl Tokens {
+    pub(crate) fn new() -> Self {
+        Self {
+            // `RandomState` takes its keys from the operating system.
+            source: RandomState::new().hash_one(std::process::id()),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next(&self) -> Token {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut bytes = [0; Token::LEN];
+        bytes[..8].copy_from_slice(&self.source.to_be_bytes());
+        bytes[8..].copy_from_slice(&count.to_be_bytes());
+        Token(bytes)
+    }
+
+    /// Whether a token was drawn here.
+    pub(crate) fn drew(&self, token: Token) -> bool {
+        token.0.starts_with(&self.source.to_be_bytes())
+    }
+}
 
 impl Token {
     /// How many bytes a token takes.
@@ -19,15 +50,8 @@ impl Token {
     /// Draws a token that was never used before.
     #[must_use]
     pub fn next() -> Self {
-        static PROCESS: OnceLock<u64> = OnceLock::new();
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        // `RandomState` takes its keys from the operating system.
-        let process = *PROCESS.get_or_init(|| RandomState::new().hash_one(std::process::id()));
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mut bytes = [0; Self::LEN];
-        bytes[..8].copy_from_slice(&process.to_be_bytes());
-        bytes[8..].copy_from_slice(&count.to_be_bytes());
-        Self(bytes)
+        static PROCESS: LazyLock<Tokens> = LazyLock::new(Tokens::new);
+        PROCESS.next()
     }
 
     /// The token as it stands in the store.
@@ -51,7 +75,16 @@ impl fmt::Debug for Token {
 
 #[cfg(test)]
 mod tests {
-    use super::Token;
+    use super::{Token, Tokens};
+
+    #[test]
+    fn a_source_knows_its_own() {
+        let (ours, theirs) = (Tokens::new(), Tokens::new());
+        let (a, b) = (ours.next(), theirs.next());
+        assert!(ours.drew(a) && theirs.drew(b));
+        assert!(!ours.drew(b) && !theirs.drew(a));
+        assert_ne!(ours.next(), a);
+    }
 
     #[test]
     fn tokens_differ_and_survive_the_store() {

@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
 
     // Here and not at the first use, so that a wrong variable in the environment is an error at the start.
     let cache = CacheConfig::from_env().and_then(Cache::new)?;
-    cache_runtime::install(cache).map_err(|_| anyhow!("the cache is already in use"))?;
+    cache_runtime::install(cache)?;
 
     let database = open(&args).await?;
     let dataset = database

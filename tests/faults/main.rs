@@ -5,7 +5,7 @@ mod garbler;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Policy};
+use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Mode, Policy};
 use cache_tests::{RedisServer, eventually, redis_server::free_port};
 use garbler::Garbler;
 
@@ -317,6 +317,152 @@ fn the_embedded_store_needs_no_runtime() {
         cache.invalidate(&key).await.expect("invalidated");
         assert!(!source.is_hit(&cache, &key).await);
     });
+}
+
+/// Without its drivers tokio panics; here it is no runtime for Redis, and any runtime for the embedded store.
+#[test]
+fn a_runtime_without_drivers_panics_nobody() {
+    let server = RedisServer::start();
+    let embedded = Cache::new(CacheConfig::embedded()).expect("a cache");
+    let bare = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let timed = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    for runtime in [bare, timed] {
+        let (redis, source, key) = (cache(&server.url()), Source::default(), Key::of("k"));
+        runtime.block_on(async {
+            assert_eq!(source.through(&redis, &key).await, 0);
+            let error = redis.invalidate(&key).await.expect_err("no drivers");
+            assert_eq!(error.kind(), ErrorKind::NoRuntime);
+            let load = async || {
+                tokio::task::yield_now().await;
+                Ok::<_, ()>(1)
+            };
+            assert_eq!(embedded.get_or_load(&key, HOUR, load).await, Ok(1));
+        });
+    }
+}
+
+/// A handshake that is refused for a while (a server that loads, a password that changes) is tried again.
+#[tokio::test]
+async fn a_refused_handshake_is_not_for_ever() {
+    let server = RedisServer::start();
+    let mut admin = server.connection();
+    let mut config = |value: &str| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("requirepass").arg(value);
+        command.query::<()>(&mut admin).expect("an answer");
+    };
+    config("other");
+    let url = format!("redis://:right@127.0.0.1:{}", server.port());
+    let cache = cache(&url);
+    let (source, key) = (Source::default(), Key::of("k"));
+    for _ in 0..10 {
+        assert_eq!(source.through(&cache, &key).await, 0);
+    }
+    assert!(cache.invalidate(&key).await.is_err());
+    config("right");
+    eventually("back to hits", async || source.is_hit(&cache, &key).await).await;
+    eventually("delivered", async || cache.undelivered() == 0).await;
+}
+
+/// Once detached, the store is not contacted: not by calls, and not by what was waiting to be delivered.
+#[tokio::test]
+async fn detached_nothing_reaches_redis() {
+    let mut server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&cache, &key).await;
+    server.kill();
+    assert!(cache.invalidate(&key).await.is_err());
+    cache.set_mode(Mode::Detached).expect("detached");
+    assert_eq!(cache.undelivered(), 0, "the way back is a new epoch");
+    server.restart();
+    let _: () = server.ask(&["CONFIG", "RESETSTAT"]);
+    for _ in 0..50 {
+        source.through(&cache, &key).await;
+        cache.invalidate(&key).await.expect("nothing to do");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    for command in ["get", "evalsha", "eval", "script|load", "ping", "hello"] {
+        assert_eq!(server.calls_of(command), 0, "{command}");
+    }
+    let error = cache
+        .set_mode(Mode::On)
+        .expect_err("what Redis holds may be stale");
+    assert!(error.to_string().contains("CACHE_EPOCH"), "{error}");
+}
+
+/// More runtimes than a machine has cores, each with its one connection.
+#[test]
+fn many_runtimes_have_a_connection_each() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    let runtimes: Vec<_> = (0..20)
+        .map(|_| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime")
+        })
+        .collect();
+    for _ in 0..5 {
+        for runtime in &runtimes {
+            runtime.block_on(source.through(&cache, &key));
+        }
+    }
+    let stats: String = server.ask(&["INFO", "stats"]);
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("total_connections_received:"));
+    let connections: u64 = line
+        .and_then(|count| count.trim().parse().ok())
+        .expect("a count");
+    assert!(connections <= 20 + 5, "{connections} connections");
+}
+
+/// A lease of ours that could not be given back is recognised: nobody waits for its expiry.
+#[tokio::test]
+async fn a_lease_that_was_left_behind_is_taken_back() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    let load = async || {
+        // The store dies while this loads: neither the fill nor the release arrives.
+        server.freeze();
+        Ok::<_, ()>(0_usize)
+    };
+    cache.get_or_load(&key, HOUR, load).await.expect("a value");
+    server.thaw();
+    eventually("back to hits", async || source.is_hit(&cache, &key).await).await;
+    assert_eq!(cache.stats().bypasses_waited, 0, "nobody waited it out");
+}
+
+#[tokio::test]
+async fn invalidations_left_by_another_runtime_are_delivered_by_the_next_mutation() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&cache, &key).await;
+    invalidate_without_a_runtime(&cache, &key).await;
+    assert_eq!(cache.undelivered(), 1);
+    cache
+        .invalidate(&Key::of("other"))
+        .await
+        .expect("delivered");
+    eventually("both are delivered", async || cache.undelivered() == 0).await;
+}
+
+/// Invalidates where there is no runtime, which leaves it undelivered.
+async fn invalidate_without_a_runtime(cache: &Cache, key: &Key) {
+    let (cache, key) = (cache.clone(), key.clone());
+    let left =
+        std::thread::spawn(move || futures_executor::block_on(cache.invalidate(&key)).is_err());
+    assert!(left.join().expect("no panic"), "no runtime");
 }
 
 #[tokio::test]

@@ -119,6 +119,13 @@ pub(crate) fn invalidates<'a>(
              `#[invalidates]` of its own, without `fence`",
         );
     }
+    if args.on_error == OnError::Fail && is_no_result(&function.returned()) {
+        errors.under(
+            function.returned(),
+            "`on_error = \"fail\"` needs a function that can fail: one that returns a `Result` whose error is made of an \
+             `InvalidationError` by `From`",
+        );
+    }
     Some(Invalidates {
         function,
         body: body?,
@@ -229,4 +236,21 @@ pub(crate) fn runtime(path: Option<Path>) -> TokenStream {
         || quote_spanned!(Span::mixed_site()=> ::cache_runtime::__private),
         |path| quote_spanned!(Span::mixed_site()=> #path::__private),
     )
+}
+
+/// Whether a type is certainly no `Result`. One with a name of its own may be an alias of one.
+fn is_no_result(returned: &Type) -> bool {
+    const NO_RESULTS: &[&str] = &[
+        "Arc", "Box", "Option", "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32",
+        "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize",
+    ];
+    match returned {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| NO_RESULTS.iter().any(|name| last.ident == name)),
+        Type::Tuple(_) | Type::Reference(_) | Type::Array(_) => true,
+        _ => false,
+    }
 }

@@ -1,7 +1,7 @@
 //! `KeyPart` for the types of the standard library and of the crates behind features.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ macro_rules! displayed {
         }
     )*};
 }
-displayed!(bool, char, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr);
+displayed!(bool, char, IpAddr, Ipv4Addr, Ipv6Addr);
 
 impl KeyPart for str {
     fn write_part(&self, part: &mut PartWriter<'_>) {
@@ -79,16 +79,21 @@ displayed!(uuid::Uuid);
 
 #[cfg(feature = "chrono")]
 mod chrono_parts {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+    use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone};
 
     use super::{KeyPart, PartWriter};
 
     displayed!(NaiveDate, NaiveDateTime, NaiveTime);
 
-    /// RFC 3339 with the offset: the same instant in two offsets is two keys, because a body can tell them apart.
+    /// The local time and its offset, to the second: the same instant at two offsets is two keys, because a body can tell
+    /// them apart.
     impl<Tz: TimeZone> KeyPart for DateTime<Tz> {
         fn write_part(&self, part: &mut PartWriter<'_>) {
-            part.push_str(&self.to_rfc3339());
+            part.push_display(&format_args!(
+                "{:?}{}",
+                self.naive_local(),
+                self.offset().fix()
+            ));
         }
     }
 }
@@ -105,8 +110,20 @@ displayed!(
 #[cfg(feature = "jiff")]
 displayed!(
     jiff::Timestamp,
-    jiff::Zoned,
     jiff::civil::Date,
     jiff::civil::DateTime,
     jiff::civil::Time
 );
+
+/// The instant, its offset to the second, and the zone.
+#[cfg(feature = "jiff")]
+impl KeyPart for jiff::Zoned {
+    fn write_part(&self, part: &mut PartWriter<'_>) {
+        let zone = self.time_zone().iana_name().unwrap_or_default();
+        part.push_display(&format_args!(
+            "{}{:+}[{zone}]",
+            self.timestamp(),
+            self.offset().seconds()
+        ));
+    }
+}

@@ -1,27 +1,32 @@
 //! The embedded store: slots in this process.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache as Slots;
+use quick_cache::sync::Cache as Values;
 
 use super::Payload;
 use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::slot::{Reply, Slot, Step, apply};
 
-/// Steps on keys of one stripe take turns. Reads take no part in it.
+/// Steps on keys of one stripe take turns. A hit takes no part in it.
 const STRIPES: usize = 64;
 
-/// Slots in this process: bounded by entries, evicted by S3-FIFO, values kept as they are.
+/// Slots in this process. Values are kept as they are, bounded by their number, and evicted by `quick_cache`'s form of S3-FIFO.
+/// Leases and fences stand beside them, where nothing is evicted: there are no more of them than running calls, which give
+/// them back.
 pub(crate) struct EmbeddedStore {
-    slots: Slots<Box<[u8]>, Timed, ByEntry>,
-    stripes: [Mutex<()>; STRIPES],
+    values: Values<Box<[u8]>, Timed>,
+    guards: [Mutex<Guards>; STRIPES],
     hasher: RandomState,
 }
+
+/// The leases and fences of one stripe.
+type Guards = HashMap<Box<[u8]>, Timed>;
 
 /// A slot and when it becomes empty.
 #[derive(Clone)]
@@ -36,22 +41,11 @@ impl Timed {
     }
 }
 
-/// Values count towards the bound. Leases and fences do not, so that they are not evicted: there are no more of
-/// them than running calls, and they give themselves back.
-#[derive(Clone)]
-struct ByEntry;
-
-impl Weighter<Box<[u8]>, Timed> for ByEntry {
-    fn weight(&self, _: &Box<[u8]>, timed: &Timed) -> u64 {
-        u64::from(matches!(timed.slot, Slot::Value(..)))
-    }
-}
-
 impl EmbeddedStore {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            slots: Slots::with_weighter(capacity, capacity as u64, ByEntry),
-            stripes: [const { Mutex::new(()) }; STRIPES],
+            values: Values::new(capacity),
+            guards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
         }
     }
@@ -64,16 +58,15 @@ impl EmbeddedStore {
         ttl: Duration,
     ) -> Reply<Payload> {
         let key = key.as_bytes();
-        if matches!(step, Step::Read) {
-            return apply(
-                self.look(key).map(|timed| timed.slot).unwrap_or_default(),
-                step,
-            )
-            .1;
+        if matches!(step, Step::Read)
+            && let Some(timed) = self.value(key)
+        {
+            return apply(timed.slot, step).1;
         }
 
-        let _turn = lock(&self.stripes[self.stripe(key)]);
-        let before = self.look(key);
+        let mut guards = self.stripe(key);
+        // A value that was filled since the look above is found here.
+        let before = self.value(key).or_else(|| guard(&mut guards, key));
         let old_deadline = before.as_ref().map(|timed| timed.deadline);
         let starts_life = matches!(
             step,
@@ -99,10 +92,19 @@ impl EmbeddedStore {
             // A TTL beyond the clock's range is as good as none.
             _ => Instant::now().checked_add(ttl).unwrap_or_else(far_future),
         };
-        if matches!(slot, Slot::Empty) {
-            self.slots.remove(key);
-        } else {
-            self.slots.insert(key.into(), Timed { slot, deadline });
+        match slot {
+            Slot::Empty => {
+                guards.remove(key);
+                self.values.remove(key);
+            }
+            Slot::Value(..) => {
+                guards.remove(key);
+                self.values.insert(key.into(), Timed { slot, deadline });
+            }
+            Slot::Lease(_) | Slot::Fence(_) => {
+                self.values.remove(key);
+                guards.insert(key.into(), Timed { slot, deadline });
+            }
         }
         reply
     }
@@ -110,22 +112,35 @@ impl EmbeddedStore {
     /// Empties every slot.
     pub(crate) fn clear(&self) {
         // Every stripe is held, so that no step is half-way between its look and its store.
-        let _turns: Vec<_> = self.stripes.iter().map(lock).collect();
-        self.slots.clear();
+        let mut stripes: Vec<_> = self.guards.iter().map(lock).collect();
+        for guards in &mut stripes {
+            guards.clear();
+        }
+        self.values.clear();
     }
 
-    fn look(&self, key: &[u8]) -> Option<Timed> {
-        let timed = self.slots.get(key)?;
+    fn value(&self, key: &[u8]) -> Option<Timed> {
+        let timed = self.values.get(key)?;
         if timed.is_expired() {
-            self.slots.remove_if(key, Timed::is_expired);
+            self.values.remove_if(key, Timed::is_expired);
             return None;
         }
         Some(timed)
     }
 
-    fn stripe(&self, key: &[u8]) -> usize {
-        usize::try_from(self.hasher.hash_one(key) % STRIPES as u64).unwrap_or_default()
+    fn stripe(&self, key: &[u8]) -> MutexGuard<'_, Guards> {
+        let stripe = usize::try_from(self.hasher.hash_one(key) % STRIPES as u64);
+        lock(&self.guards[stripe.unwrap_or_default()])
     }
+}
+
+fn guard(guards: &mut Guards, key: &[u8]) -> Option<Timed> {
+    let timed = guards.get(key)?;
+    if timed.is_expired() {
+        guards.remove(key);
+        return None;
+    }
+    Some(timed.clone())
 }
 
 fn far_future() -> Instant {
@@ -135,8 +150,8 @@ fn far_future() -> Instant {
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbeddedStore")
-            .field("entries", &self.slots.len())
-            .field("capacity", &self.slots.capacity())
+            .field("values", &self.values.len())
+            .field("capacity", &self.values.capacity())
             .finish_non_exhaustive()
     }
 }

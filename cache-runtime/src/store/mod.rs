@@ -79,6 +79,17 @@ impl Store {
         }
     }
 
+    /// Whether the store may be contacted at all. The embedded one is no other party.
+    pub(crate) fn set_detached(&self, detached: bool) {
+        match self {
+            Self::Embedded(_) => {
+                let _ = detached;
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.set_detached(detached),
+        }
+    }
+
     /// Waits until a store that did not answer does so again. Never ends for one that always answers.
     pub(crate) async fn recovered(&self) {
         match self {

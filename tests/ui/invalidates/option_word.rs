@@ -1,6 +1,6 @@
 use cache_runtime::invalidates;
 
-#[invalidates("user:<id>", fence)]
+#[invalidates("user:<id>", tags)]
 async fn change(id: u64) -> u64 {
     id
 }

@@ -1,6 +1,6 @@
 use cache_runtime::invalidates;
 
-#[invalidates("user::<id>", "user:<ix>", fence, 5)]
+#[invalidates("user::<id>", "user:<ix>", tags, 5)]
 async fn change(id: u64) -> u64 {
     id
 }

@@ -1,10 +1,12 @@
-//! Connections: one per tokio runtime, opened by the first call on it, replaced when the breaker opens.
+//! Connections: one per tokio runtime, opened by the first call on it, replaced when it does not recover by itself.
 
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::runtime::{Handle, Id};
+use tokio::sync::OnceCell;
 
 use crate::error::{CacheError, ErrorKind};
 use crate::lock::lock;
@@ -12,8 +14,13 @@ use crate::lock::lock;
 /// How long opening a connection may take. A call does not wait for it longer than its own budget.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many runtimes of one process have a connection at a time.
-const MAX_RUNTIMES: usize = 8;
+/// After this many failures in a row a connection that has had [`CONNECT_TIMEOUT`] to open is replaced: one whose packets
+/// are dropped on the way never reports an error, and one whose handshake was refused (by a server that is loading, or
+/// with an old password) keeps answering with that refusal.
+const FAILURES: u32 = 5;
+
+/// How many runtimes of one process have a connection at a time. Servers that run one runtime for each core stay below.
+const MAX_RUNTIMES: usize = 256;
 
 /// The connections of one store.
 ///
@@ -21,7 +28,21 @@ const MAX_RUNTIMES: usize = 8;
 /// store is used from several over a process's life.
 pub(super) struct Connections {
     client: redis::Client,
-    open: Mutex<Vec<(Id, ConnectionManager)>>,
+    open: Mutex<Vec<Connection>>,
+}
+
+/// The connection of one runtime.
+#[derive(Clone)]
+pub(super) struct Connection {
+    runtime: Id,
+    pub(super) manager: ConnectionManager,
+    health: Arc<Health>,
+}
+
+struct Health {
+    since: Instant,
+    failures: AtomicU32,
+    has_drivers: OnceCell<bool>,
 }
 
 impl Connections {
@@ -32,13 +53,30 @@ impl Connections {
         }
     }
 
-    /// The connection of the current runtime. Does not wait: it is opened by its first command.
-    pub(super) fn get(&self) -> Result<ConnectionManager, CacheError> {
-        let runtime = Handle::try_current()
-            .map_err(|_| CacheError::new(ErrorKind::NoRuntime))?
-            .id();
+    /// The connection of the current runtime. Does not wait for it: it is opened by its first command.
+    pub(super) async fn get(&self) -> Result<Connection, CacheError> {
+        let runtime = Handle::try_current().map_err(|_| CacheError::new(ErrorKind::NoRuntime))?;
+        let connection = self.of(runtime.id())?;
+        let has_drivers = match connection.health.has_drivers.get() {
+            Some(known) => *known,
+            None => {
+                *connection
+                    .health
+                    .has_drivers
+                    .get_or_init(|| has_drivers(&runtime))
+                    .await
+            }
+        };
+        if has_drivers {
+            Ok(connection)
+        } else {
+            Err(CacheError::new(ErrorKind::NoRuntime))
+        }
+    }
+
+    fn of(&self, runtime: Id) -> Result<Connection, CacheError> {
         let mut open = lock(&self.open);
-        if let Some((_, connection)) = open.iter().find(|(id, _)| *id == runtime) {
+        if let Some(connection) = open.iter().find(|connection| connection.runtime == runtime) {
             return Ok(connection.clone());
         }
         #[cfg(feature = "redis-tls")]
@@ -48,21 +86,62 @@ impl Connections {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
+        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
             .map_err(|error| CacheError::because(ErrorKind::Unavailable, error))?;
         if open.len() == MAX_RUNTIMES {
             open.remove(0);
         }
-        open.push((runtime, connection.clone()));
+        let connection = Connection {
+            runtime,
+            manager,
+            health: Arc::new(Health {
+                since: Instant::now(),
+                failures: AtomicU32::new(0),
+                has_drivers: OnceCell::new(),
+            }),
+        };
+        open.push(connection.clone());
         Ok(connection)
     }
 
-    /// Gives the connection of the current runtime up: the next command opens another.
-    pub(super) fn forget(&self) {
-        if let Ok(runtime) = Handle::try_current() {
-            lock(&self.open).retain(|(id, _)| *id != runtime.id());
+    /// A command on this connection was carried out.
+    pub(super) fn succeeded(connection: &Connection) {
+        // A plain load in the good case: no two calls write to one cache line.
+        if connection.health.failures.load(Ordering::Relaxed) != 0 {
+            connection.health.failures.store(0, Ordering::Relaxed);
         }
     }
+
+    /// A command on this connection was not carried out.
+    pub(super) fn failed(&self, connection: &Connection) {
+        let health = &connection.health;
+        let failures = health.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures >= FAILURES && health.since.elapsed() > CONNECT_TIMEOUT {
+            self.replace(connection);
+        }
+    }
+
+    /// Gives a connection up: the next command on its runtime opens another.
+    pub(super) fn replace(&self, connection: &Connection) {
+        lock(&self.open).retain(|open| !Arc::ptr_eq(&open.health, &connection.health));
+    }
+}
+
+/// Whether a runtime can sleep and use the network. Where its drivers are not enabled, tokio panics; in a task of its own
+/// that ends the task, and is told.
+async fn has_drivers(runtime: &Handle) -> bool {
+    let uses_both = runtime.spawn(async {
+        tokio::time::sleep(Duration::ZERO).await;
+        // Sends nothing. Only the panic counts, not an error of a system that is out of sockets.
+        drop(tokio::net::UdpSocket::bind(("127.0.0.1", 0)).await);
+    });
+    let has_drivers = uses_both.await.is_ok();
+    if !has_drivers {
+        tracing::error!(
+            "the cache stays off on this tokio runtime: Redis needs its I/O and time drivers (`enable_all`)"
+        );
+    }
+    has_drivers
 }
 
 /// rustls panics on the first connection where it cannot tell which cryptography to use, as soon as the program's crates

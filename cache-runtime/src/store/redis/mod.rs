@@ -5,6 +5,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, Script, ServerErrorKind, Value};
@@ -20,7 +21,7 @@ use crate::slot::{Fence, Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
 
-use connection::Connections;
+use connection::{Connection, Connections};
 
 /// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
 pub(crate) struct RedisStore {
@@ -29,6 +30,7 @@ pub(crate) struct RedisStore {
     breaker: Breaker,
     prober: Solo,
     closed: Notify,
+    detached: AtomicBool,
 }
 
 /// How long one probe may take. Longer than a call's budget: nobody waits for it.
@@ -69,12 +71,18 @@ impl RedisStore {
             breaker: Breaker::default(),
             prober: Solo::default(),
             closed: Notify::new(),
+            detached: AtomicBool::new(false),
         }
     }
 
     /// Waits until the breaker closes the next time.
     pub(crate) async fn recovered(&self) {
         self.closed.notified().await;
+    }
+
+    /// Whether the store may be contacted at all.
+    pub(crate) fn set_detached(&self, detached: bool) {
+        self.detached.store(detached, Ordering::SeqCst);
     }
 
     /// Carries out one step of the table within `limit`.
@@ -85,15 +93,19 @@ impl RedisStore {
         ttl: Duration,
         limit: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
+        if self.detached.load(Ordering::Relaxed) {
+            return Err(CacheError::new(ErrorKind::Off));
+        }
         if self.breaker.is_open() {
             self.probe();
             return Err(CacheError::new(ErrorKind::BreakerOpen));
         }
-        let mut connection = self.connections.get()?;
+        let connection = self.connections.get().await?;
+        let mut manager = connection.manager.clone();
         let answer = self
-            .answer(limit, async {
+            .answer(&connection, limit, async {
                 if let Some(script) = self.script_of(key, &step, ttl) {
-                    return script.invoke_async(&mut connection).await;
+                    return script.invoke_async(&mut manager).await;
                 }
                 let command = if matches!(step, Step::Read) {
                     "GET"
@@ -102,7 +114,7 @@ impl RedisStore {
                 };
                 redis::cmd(command)
                     .arg(key.as_bytes())
-                    .query_async(&mut connection)
+                    .query_async(&mut manager)
                     .await
             })
             .await;
@@ -111,9 +123,6 @@ impl RedisStore {
             Err(error) if says_nothing(error.kind()) => {
                 if self.breaker.failed() {
                     tracing::warn!(%error, "the cache's breaker opens: calls go to the source until Redis answers");
-                    // What the old connections still hold is lost with them. A connection whose packets are dropped on
-                    // the way reports no error, so it is given up here.
-                    self.connections.forget();
                     self.probe();
                 }
             }
@@ -124,16 +133,25 @@ impl RedisStore {
 
     async fn answer(
         &self,
+        connection: &Connection,
         limit: Duration,
         asking: impl Future<Output = redis::RedisResult<Value>>,
     ) -> Result<Value, CacheError> {
-        match tokio::time::timeout(limit, asking).await {
-            Ok(Ok(answer)) => Ok(answer),
-            // A key of another type: not ours, so as good as empty.
-            Ok(Err(error)) if is_wrong_type(&error) => Ok(Value::Nil),
-            Ok(Err(error)) => Err(translate(error)),
-            Err(_) => Err(CacheError::new(ErrorKind::Timeout)),
-        }
+        let error = match tokio::time::timeout(limit, asking).await {
+            Ok(Ok(answer)) => {
+                Connections::succeeded(connection);
+                return Ok(answer);
+            }
+            Ok(Err(error)) if is_wrong_type(&error) => {
+                // A key of another type: not ours, so as good as empty.
+                Connections::succeeded(connection);
+                return Ok(Value::Nil);
+            }
+            Ok(Err(error)) => translate(error),
+            Err(_) => CacheError::new(ErrorKind::Timeout),
+        };
+        self.connections.failed(connection);
+        Err(error)
     }
 
     /// Starts the task that asks an open store now and then whether it is back, unless it runs.
@@ -149,6 +167,9 @@ impl RedisStore {
             let mut delays = backoff();
             while store.breaker.is_open() && turn.go_on() {
                 timer::sleep(delays.next().unwrap_or(PROBE)).await;
+                if store.detached.load(Ordering::Relaxed) {
+                    return;
+                }
                 if store.is_back().await {
                     tracing::info!("the cache's breaker closes: Redis answers");
                     store.breaker.close();
@@ -159,15 +180,18 @@ impl RedisStore {
     }
 
     async fn is_back(&self) -> bool {
-        let Ok(mut connection) = self.connections.get() else {
+        let Ok(connection) = self.connections.get().await else {
             return false;
         };
-        let asking = async { redis::cmd("PING").query_async(&mut connection).await };
-        let back = matches!(self.answer(PROBE, asking).await, Ok(Value::SimpleString(_)));
-        if !back {
-            self.connections.forget();
+        let mut manager = connection.manager.clone();
+        let asking = async { redis::cmd("PING").query_async(&mut manager).await };
+        let answer = self.answer(&connection, PROBE, asking).await;
+        let is_back = matches!(answer, Ok(Value::SimpleString(_)));
+        if !is_back {
+            // What the old connection still holds is lost with it.
+            self.connections.replace(&connection);
         }
-        back
+        is_back
     }
 
     /// The script of a step and its arguments; `None` for the two steps that are plain commands.

@@ -60,7 +60,7 @@ async fn opaque(id: u64) -> impl Iterator<Item = u64> {
 
 #[invalidates(key)]
 async fn argument(key: UserKey) {
-    drop(key.id);
+    let _ = key.id;
 }
 
 #[tokio::main]
