@@ -188,7 +188,8 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
 ///
 /// A fence costs one more round trip before the body. It lives 10 s, and is renewed at a third of that while the body runs. It
-/// needs keys that are known before the body.
+/// needs keys that are known before the body. When the body returns an `Err`, it is left to expire: a commit that failed for its
+/// caller may still be carried out.
 ///
 /// With `on_error = "fail"` the function returns a `Result` whose error is made of an `InvalidationError` by `From`. With a `fence`,
 /// a store that fails before the body fails the call before anything has changed; a store that fails after the body fails it with

@@ -237,8 +237,10 @@ impl Cache {
     /// Returns whether it was stored: `false` if a mutation or an invalidation of the key overlapped, so that it is not
     /// known which of the two is newer. The key is empty then.
     ///
-    /// The value must be the newest when this is called. To store what was read from the source, use
-    /// [`get_or_load`](Self::get_or_load), which notices if it grows old meanwhile.
+    /// No other mutation of the key may commit between the caller's write and the return of this: its invalidation could
+    /// come and go before this begins, and the older value would be stored. Where writers are not serialised, invalidate
+    /// instead. To store what was *read* from the source, use [`get_or_load`](Self::get_or_load), which notices if it
+    /// grows old meanwhile.
     ///
     /// # Errors
     ///

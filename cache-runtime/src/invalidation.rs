@@ -23,8 +23,8 @@ pub struct Effects {
     site: Option<&'static CallSite>,
     keys: Vec<RenderedKey>,
     fence: Option<Token>,
-    /// Whether the body runs, and was not seen to end: it may commit yet.
-    underway: bool,
+    /// Whether it is open if the body has committed, or will: it runs, it was cut off, or it failed.
+    in_doubt: bool,
 }
 
 impl Effects {
@@ -34,7 +34,7 @@ impl Effects {
             site,
             keys: Vec::new(),
             fence: None,
-            underway: false,
+            in_doubt: false,
         }
     }
 
@@ -57,18 +57,29 @@ impl Effects {
         self.fence = Some(self.cache.inner.tokens.next());
     }
 
+    /// Leaves the fence standing until it expires: a commit that failed for its caller may still arrive at the database.
+    ///
+    /// 1. W raises; its COMMIT is sent, and the connection breaks. W gets an error.
+    /// 2. W lowers. The slot is empty.
+    /// 3. R misses, takes a lease, and loads the old value.
+    /// 4. The COMMIT is carried out.
+    /// 5. R fills: the old value stays.
+    pub fn doubt(&mut self) {
+        self.in_doubt = true;
+    }
+
     /// Runs the body, between raising and lowering the fence if there is one, and delivers.
     ///
     /// # Cancel safety
     ///
     /// Dropped at any await, everything is delivered. A fence over a body that was cut off half-way is not lowered but
-    /// left to expire: a commit that is on its way to the database may still arrive.
+    /// left to expire, as [after an error](Self::doubt).
     pub(crate) async fn run<R>(
         &mut self,
         body: impl Future<Output = R>,
         by_return: impl FnOnce(&R, &mut Self),
     ) -> (R, Result<(), CacheError>) {
-        self.underway = true;
+        self.in_doubt = true;
         // Boxed, and only where there is a fence: it is larger than most bodies.
         let hold = self.fence.map(|fence| Box::pin(self.hold(fence)));
         let returned = alongside(body, async {
@@ -78,7 +89,7 @@ impl Effects {
             }
         })
         .await;
-        self.underway = false;
+        self.in_doubt = false;
         by_return(&returned, self);
         let delivered = self.deliver().await;
         (returned, delivered)
@@ -129,7 +140,7 @@ impl Effects {
     /// What is to be done to each key now.
     fn ending(&self) -> Ending {
         match self.fence {
-            Some(fence) if !self.underway => Ending::Lower(fence),
+            Some(fence) if !self.in_doubt => Ending::Lower(fence),
             _ => Ending::Invalidate,
         }
     }

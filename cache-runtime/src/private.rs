@@ -20,7 +20,7 @@ use crate::cache::{Cache, global};
 use crate::error::{CacheError, InvalidationError};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
-use crate::outcome::View;
+use crate::outcome::{ResultOf, View};
 use crate::read_through::{Call, Tally, read_through};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
@@ -125,6 +125,7 @@ pub async fn invalidated_by_return<R, S>(
 where
     R: Outcome<S>,
 {
+    let _ = effects.raise().await;
     effects.run(body, of_value(by_return)).await.0
 }
 
@@ -140,7 +141,7 @@ pub async fn invalidated_or_fail<T, E>(
 where
     E: From<InvalidationError<T>>,
 {
-    run_or_fail(effects, body, |_, _| {}).await
+    run_or_fail(effects, body, of_value::<_, ResultOf>(|_, _| {})).await
 }
 
 /// The same, with keys that are made of what the mutation returned.
@@ -161,14 +162,14 @@ where
     run_or_fail(effects, body, of_value(by_return)).await
 }
 
-/// Looks into what was returned, if there is a value in it.
+/// Looks into what was returned: a value may make keys, and an error leaves in doubt whether anything was changed.
 fn of_value<R: Outcome<S>, S>(
     by_return: impl FnOnce(&R::Value, &mut Effects),
 ) -> impl FnOnce(&R, &mut Effects) {
-    |returned, effects| {
-        if let View::Value(value) = returned.view() {
-            by_return(value, effects);
-        }
+    |returned, effects| match returned.view() {
+        View::Value(value) => by_return(value, effects),
+        View::Failed(_) => effects.doubt(),
+        View::Absent => {}
     }
 }
 

@@ -42,8 +42,8 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// How many mutations of one key a fence holds. At the bound the oldest is forgotten: it is most likely dead, and
-    /// a live one that lowers its forgotten mark still empties the slot.
+    /// How many mutations of one key a fence holds. At the bound the oldest is forgotten: it is most likely dead. One that
+    /// lives is noted again when it is next held, and until then a crash of it is not covered.
     pub const MAX_TOKENS: usize = 256;
 
     /// A fence of one mutation.

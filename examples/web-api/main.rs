@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use cache_runtime::{Cache, CacheConfig};
 use clap::Parser;
 use tokio::net::TcpListener;

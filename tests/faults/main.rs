@@ -448,7 +448,7 @@ async fn invalidations_left_by_another_runtime_are_delivered_by_the_next_mutatio
     let cache = cache(&server.url());
     let (source, key) = (Source::default(), Key::of("k"));
     source.through(&cache, &key).await;
-    invalidate_without_a_runtime(&cache, &key).await;
+    invalidate_without_a_runtime(&cache, &key);
     assert_eq!(cache.undelivered(), 1);
     cache
         .invalidate(&Key::of("other"))
@@ -458,7 +458,7 @@ async fn invalidations_left_by_another_runtime_are_delivered_by_the_next_mutatio
 }
 
 /// Invalidates where there is no runtime, which leaves it undelivered.
-async fn invalidate_without_a_runtime(cache: &Cache, key: &Key) {
+fn invalidate_without_a_runtime(cache: &Cache, key: &Key) {
     let (cache, key) = (cache.clone(), key.clone());
     let left =
         std::thread::spawn(move || futures_executor::block_on(cache.invalidate(&key)).is_err());

@@ -57,7 +57,7 @@ impl From<InvalidationError<u64>> for Failure {
 }
 
 #[invalidates("fences:<id>", fence)]
-async fn fenced<R>(id: u64, body: impl AsyncFnOnce() -> R) -> R {
+async fn fenced(id: u64, body: impl AsyncFnOnce() -> Result<u64, Failure>) -> Result<u64, Failure> {
     body().await
 }
 
@@ -88,6 +88,7 @@ async fn while_a_fenced_mutation_runs_its_key_is_read_past_the_cache() {
     let mutation = tokio::spawn(fenced(id, async move || {
         let _ = begun.send(());
         let _ = goes_on.await;
+        Ok(0)
     }));
     has_begun.await.expect("it has begun");
     for current in [3, 4] {
@@ -98,7 +99,7 @@ async fn while_a_fenced_mutation_runs_its_key_is_read_past_the_cache() {
         );
     }
     go_on.send(()).expect("it waits");
-    mutation.await.expect("it ends");
+    mutation.await.expect("it ends").expect("it succeeds");
     assert_eq!(read(id, 5).await, 5);
     assert_eq!(read(id, 6).await, 5, "a hit again");
 }
@@ -110,6 +111,7 @@ async fn a_fence_is_renewed_while_its_mutation_runs() {
     let (go_on, goes_on) = oneshot::channel::<()>();
     let mutation = tokio::spawn(fenced(id, async move || {
         let _ = goes_on.await;
+        Ok(0)
     }));
     eventually("the fence is up", async || {
         read(id, 1).await;
@@ -124,7 +126,7 @@ async fn a_fence_is_renewed_while_its_mutation_runs() {
         tokio::time::sleep(FENCE / 20).await;
     }
     go_on.send(()).expect("it waits");
-    mutation.await.expect("it ends");
+    mutation.await.expect("it ends").expect("it succeeds");
     assert_eq!(read(id, 3).await, 3);
     assert_eq!(read(id, 4).await, 3, "a hit again");
 }
@@ -135,7 +137,7 @@ async fn a_fenced_mutation_that_was_cut_off_keeps_its_fence_until_it_expires() {
     let _turn = server().await;
     let id = fresh();
     read(id, 1).await;
-    let stuck = fenced(id, async || std::future::pending::<()>().await);
+    let stuck = fenced(id, async || std::future::pending().await);
     assert!(
         tokio::time::timeout(Duration::from_millis(100), stuck)
             .await
@@ -145,16 +147,41 @@ async fn a_fenced_mutation_that_was_cut_off_keeps_its_fence_until_it_expires() {
         global().undelivered() == 0
     })
     .await;
-    let slot: Vec<u8> = redis::cmd("GET")
-        .arg(format!("cache:0:fences:{id}"))
-        .query(&mut SERVER.connection())
-        .expect("an answer");
-    assert_eq!(slot.first(), Some(&0xFA), "a fence");
+    assert_eq!(mark_of_slot(id), Some(0xFA), "a fence");
     eventually("the fence expires", async || {
         read(id, 2).await;
         read(id, 3).await == 2
     })
     .await;
+}
+
+/// So may one that failed for its caller.
+#[tokio::test]
+async fn a_fenced_mutation_that_failed_keeps_its_fence_until_it_expires() {
+    let _turn = server().await;
+    let id = fresh();
+    let failed = fenced(id, async || Err(Failure::OfTheBody)).await;
+    assert_eq!(failed, Err(Failure::OfTheBody));
+    assert_eq!(mark_of_slot(id), Some(0xFA), "a fence");
+    assert_eq!(
+        fenced_or_fail(id, async || Err(Failure::OfTheBody)).await,
+        failed
+    );
+    assert_eq!(mark_of_slot(id), Some(0xFA), "a fence");
+    eventually("the fence expires", async || {
+        read(id, 2).await;
+        read(id, 3).await == 2
+    })
+    .await;
+}
+
+/// The first byte of what stands in Redis.
+fn mark_of_slot(id: u64) -> Option<u8> {
+    let slot: Vec<u8> = redis::cmd("GET")
+        .arg(format!("cache:0:fences:{id}"))
+        .query(&mut SERVER.connection())
+        .expect("an answer");
+    slot.first().copied()
 }
 
 #[tokio::test]
@@ -201,7 +228,7 @@ async fn a_fenced_mutation_proceeds_without_its_fence() {
     let id = fresh();
     read(id, 1).await;
     SERVER.freeze();
-    assert_eq!(fenced(id, async || 7).await, 7);
+    assert_eq!(fenced(id, async || Ok(7)).await, Ok(7));
     SERVER.thaw();
     eventually("it is delivered", async || global().undelivered() == 0).await;
     assert_eq!(read(id, 2).await, 2);

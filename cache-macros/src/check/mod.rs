@@ -119,6 +119,14 @@ pub(crate) fn invalidates<'a>(
              `#[invalidates]` of its own, without `fence`",
         );
     }
+    if let Some(fence) = &args.fence
+        && has_impl_trait(&function.returned())
+    {
+        errors.at(
+            fence.span(),
+            "a `fence` needs a return type with a name, to see whether the function failed; this one returns an `impl Trait`",
+        );
+    }
     if args.on_error == OnError::Fail && is_no_result(&function.returned()) {
         errors.under(
             function.returned(),

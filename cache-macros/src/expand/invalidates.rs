@@ -18,7 +18,7 @@ use crate::check::{Invalidates, Key, Resolved};
 //         invalidated(&mut effects, pin!(async move { body })).await
 //     }
 //
-// with `effects.fence();` before the body where there is a `fence`, and `invalidated_or_fail` for `on_error = "fail"`,
+// with `effects.fence();` before the body where there is a `fence` (which also needs to know if the body failed), and `invalidated_or_fail` for `on_error = "fail"`,
 //
 // and where a key has a `<return…>` in it:
 //         let part_0 = rendered(|writer| writer.part(&tenant));
@@ -84,7 +84,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         ),
     };
     function.wrap(body, &before, |body| {
-        if by_return.is_empty() {
+        if by_return.is_empty() && !(*is_fenced && *on_error == OnError::Proceed) {
             let runtime = super::respanned(runtime, at);
             return quote_spanned!(at=> #runtime::#run(&mut effects, ::core::pin::pin!(#body)).await);
         }
