@@ -7,7 +7,7 @@ use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
 use crate::race::{alongside, together};
 use crate::site::CallSite;
-use crate::slot::Step;
+use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::Mode;
@@ -104,19 +104,29 @@ impl Effects {
         if inner.mode() == Mode::Detached {
             return Ok(());
         }
-        let (ttl, limit) = (inner.settings.fence, inner.settings.store_budget);
-        let raises = self
+        let raised = self
+            .step_on_all(Step::Raise(fence), inner.settings.fence)
+            .await;
+        raised.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+    }
+
+    /// Carries out one step on each key, all at once, within one store budget.
+    async fn step_on_all(
+        &self,
+        step: Step<Payload>,
+        ttl: Duration,
+    ) -> Vec<Result<Reply<Payload>, CacheError>> {
+        let inner = &self.cache.inner;
+        let limit = inner.settings.store_budget;
+        let steps = self
             .keys
             .iter()
-            .map(|key| inner.store.apply(key, Step::Raise(fence), ttl, limit));
-        let mut result = Ok(());
-        for raised in together(raises).await {
-            if let Err(error) = raised {
-                self.count(Count::store_errors);
-                result = Err(error);
-            }
+            .map(|key| inner.store.apply(key, step.clone(), ttl, limit));
+        let results = together(steps).await;
+        for _ in results.iter().filter(|result| result.is_err()) {
+            self.count(Count::store_errors);
         }
-        result
+        results
     }
 
     /// Renews the fence for as long as this is polled. Never ends.
@@ -127,13 +137,9 @@ impl Effects {
             if inner.mode() == Mode::Detached {
                 continue;
             }
-            let (ttl, limit) = (inner.settings.fence, inner.settings.store_budget);
-            let holds = self
-                .keys
-                .iter()
-                .map(|key| inner.store.apply(key, Step::Hold(fence), ttl, limit));
             // A failure is made good by the next round: a lost fence is raised again.
-            together(holds).await;
+            self.step_on_all(Step::Hold(fence), inner.settings.fence)
+                .await;
         }
     }
 
@@ -158,19 +164,10 @@ impl Effects {
             return Ok(());
         }
         inner.work_on_recovery();
-        let (ending, limit) = (self.ending(), inner.settings.store_budget);
-        let deliveries = self
-            .keys
-            .iter()
-            .map(|key| inner.store.apply(key, ending.step(), Duration::ZERO, limit));
         // Keys leave the list when they are delivered, not before: this may be dropped here.
-        let results = together(deliveries).await;
-        for result in &results {
-            self.count(if result.is_ok() {
-                Count::invalidations
-            } else {
-                Count::store_errors
-            });
+        let results = self.step_on_all(self.ending().step(), Duration::ZERO).await;
+        for _ in results.iter().filter(|result| result.is_ok()) {
+            self.count(Count::invalidations);
         }
         let mut delivered = results.iter().map(Result::is_ok);
         self.keys.retain(|_| !delivered.next().unwrap_or(false));

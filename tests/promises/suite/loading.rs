@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use cache_runtime::cached;
 use cache_tests::eventually;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use super::{Runs, User, change_user, find_user, fresh};
+use super::{Found, Runs, User, change_user, find_user, fresh};
 
 #[tokio::test]
 async fn a_value_expires() {
@@ -23,6 +25,19 @@ async fn a_value_expires() {
     .await;
 }
 
+/// A load that has begun, and goes on when told to.
+async fn begin_load(id: u64, name: &'static str) -> (JoinHandle<Found>, oneshot::Sender<()>) {
+    let (started, wait_for_start) = oneshot::channel();
+    let (go_on, wait_to_go_on) = oneshot::channel();
+    let load = tokio::spawn(find_user(id, async move || {
+        let _ = started.send(());
+        let _ = wait_to_go_on.await;
+        Ok(Some(User::named(id, name)))
+    }));
+    wait_for_start.await.expect("the load has begun");
+    (load, go_on)
+}
+
 /// The race that other libraries lose.
 ///
 /// 1. A load begins, and reads the old value.
@@ -31,14 +46,7 @@ async fn a_value_expires() {
 #[tokio::test]
 async fn a_load_that_an_invalidation_overtook_is_not_stored() {
     let id = fresh();
-    let (started, wait_for_start) = tokio::sync::oneshot::channel();
-    let (go_on, wait_to_go_on) = tokio::sync::oneshot::channel();
-    let load = tokio::spawn(find_user(id, async move || {
-        let _ = started.send(());
-        let _ = wait_to_go_on.await;
-        Ok(Some(User::named(id, "old")))
-    }));
-    wait_for_start.await.expect("the load has begun");
+    let (load, go_on) = begin_load(id, "old").await;
     change_user(id, async || {}).await;
     go_on.send(()).expect("the load waits");
     let old = load.await.expect("a result");
@@ -58,14 +66,7 @@ async fn a_load_that_an_invalidation_overtook_is_not_stored() {
 #[tokio::test]
 async fn a_reader_after_an_invalidation_does_not_join_an_older_load() {
     let id = fresh();
-    let (started, wait_for_start) = tokio::sync::oneshot::channel();
-    let (go_on, wait_to_go_on) = tokio::sync::oneshot::channel::<()>();
-    let load = tokio::spawn(find_user(id, async move || {
-        let _ = started.send(());
-        let _ = wait_to_go_on.await;
-        Ok(Some(User::named(id, "old")))
-    }));
-    wait_for_start.await.expect("the load has begun");
+    let (load, go_on) = begin_load(id, "old").await;
     change_user(id, async || {}).await;
     // The old load still runs.
     let found = find_user(id, async || Ok(Some(User::named(id, "new")))).await;
@@ -80,14 +81,7 @@ async fn a_reader_after_an_invalidation_does_not_join_an_older_load() {
 #[tokio::test]
 async fn waiting_for_another_load_is_bounded() {
     let id = fresh();
-    let (started, wait_for_start) = tokio::sync::oneshot::channel();
-    let (go_on, wait_to_go_on) = tokio::sync::oneshot::channel::<()>();
-    let slow = tokio::spawn(find_user(id, async move || {
-        let _ = started.send(());
-        let _ = wait_to_go_on.await;
-        Ok(Some(User::named(id, "slow")))
-    }));
-    wait_for_start.await.expect("the load has begun");
+    let (slow, go_on) = begin_load(id, "slow").await;
     let own = find_user(id, async || Ok(Some(User::named(id, "own")))).await;
     assert_eq!(own, Ok(Some(User::named(id, "own"))));
     drop(go_on);
