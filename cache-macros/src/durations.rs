@@ -25,6 +25,13 @@ pub(crate) fn milliseconds(option: &str, value: &Expr) -> syn::Result<u64> {
                 ));
             }
         },
+        // A month to humantime, and one shift key from a minute.
+        Some(Lit::Str(text)) if text.value().contains('M') => {
+            return fail(format!(
+                "`{option} = \"{}\"` has an `M`: a minute is `m`, and a month is written `month`",
+                text.value()
+            ));
+        }
         Some(Lit::Str(text)) => match humantime::parse_duration(&text.value()) {
             Ok(duration) => duration,
             Err(humantime::DurationError::NumberOverflow) => {

@@ -125,8 +125,15 @@ use crate::function::Function;
 /// On free functions, associated functions and methods with any kind of `self`, in inherent `impl`s, in `impl`s of traits with
 /// `async fn`, and under `#[async_trait]`. Also on a function that returns a boxed future, if its body is
 /// `Box::pin(async move { … })`. Generics, lifetimes, `impl Trait` and patterns as arguments, `where` clauses, `?` and `return` are all
-/// supported. The function keeps its signature, visibility, documentation, and other attributes. Where another attribute rewrites the
-/// body too (`#[tracing::instrument]`), put `#[cached]` above it: hits then cost nothing there.
+/// supported. A type or const parameter that no argument and no value tells is skipped, `skip(T)`, or refused. The function keeps its
+/// signature, visibility, documentation, and other attributes.
+///
+/// Attributes are expanded from the top, so the lowest is the outermost when the function runs. Where another one rewrites the body
+/// too (`#[tracing::instrument]`), put `#[cached]` below it, and hits cost nothing there. A function that changes something is not
+/// one to be cached: on a hit, its `#[invalidates]` may or may not take effect, depending on which of the two is lower.
+///
+/// The key is all that tells two calls apart: `self` is in it only where the template names a field of it. Two instances that answer
+/// differently, or two implementors of a trait's default method, need something of theirs in the key.
 ///
 /// # Cancel safety
 ///

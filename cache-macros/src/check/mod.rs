@@ -10,7 +10,7 @@ use quote::quote_spanned;
 use syn::{Data, DeriveInput, Fields, Member, Path, Type, Variant};
 
 use self::scope::{Scope, Subject};
-use self::signature::{cacheable_return, wrappable};
+use self::signature::{cacheable_return, told_parameters, wrappable};
 use crate::args;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
@@ -70,7 +70,9 @@ pub(crate) fn cached<'a>(
 ) -> Option<Cached<'a>> {
     let scope = Scope::of_call(function, Subject::Call);
     let before = errors.count();
-    let skipped = args.skip.as_deref().map(|skip| scope.skipped(skip, errors));
+    let was_readable = args.skip.is_some();
+    let skip = told_parameters(function, args.skip.unwrap_or_default(), errors);
+    let skipped = was_readable.then(|| scope.skipped(&skip, errors));
     let covered = args.key.as_ref().map(|key| scope.named_in(key));
     let key = args
         .key

@@ -2,8 +2,11 @@
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Lifetime, ReturnType, Type, TypeReference};
+use syn::{
+    FnArg, GenericParam, Ident, Lifetime, ReturnType, Signature, Type, TypePath, TypeReference,
+};
 
+use crate::args::identifiers;
 use crate::errors::Errors;
 use crate::function::{Body, Function, Refusal};
 
@@ -82,6 +85,68 @@ pub(super) fn cacheable_return(function: &Function, errors: &mut Errors) {
     }
 }
 
+/// A type or const parameter that no argument and no value tells must be skipped: two calls could differ in it alone.
+/// Returns what else is skipped.
+pub(super) fn told_parameters(
+    function: &Function,
+    skip: Vec<Ident>,
+    errors: &mut Errors,
+) -> Vec<Ident> {
+    let sig = &function.sig;
+    let (of_types, others): (Vec<_>, Vec<_>) = skip.into_iter().partition(|name| {
+        parameters(sig).any(|parameter| parameter == name) && !function.arguments().contains(name)
+    });
+    let in_arguments: Vec<Ident> = sig
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            FnArg::Typed(argument) => Some(identifiers(&argument.ty)),
+            FnArg::Receiver(_) => None,
+        })
+        .flatten()
+        .collect();
+    let mut in_value = BareTypes::default();
+    in_value.visit_type(&function.returned());
+    for parameter in parameters(sig) {
+        let is_told = in_arguments.contains(parameter)
+            || in_value.0.contains(parameter)
+            || of_types.contains(parameter);
+        if !is_told {
+            errors.at(
+                parameter.span(),
+                format!(
+                    "`{parameter}` is not in the key, and no argument tells it: two calls that differ only in `{parameter}` \
+                     would share an entry: write one function for each, or `skip({parameter})` if it cannot change the result"
+                ),
+            );
+        }
+    }
+    others
+}
+
+fn parameters(sig: &Signature) -> impl Iterator<Item = &Ident> {
+    sig.generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(ty) => Some(&ty.ident),
+            GenericParam::Const(constant) => Some(&constant.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+}
+
+/// The types in a value that stand there by themselves: `T` in `Vec<T>`, but not in `<T as Table>::Row`, which may be one type
+/// for several `T`.
+#[derive(Default)]
+struct BareTypes(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for BareTypes {
+    fn visit_type_path(&mut self, ty: &'ast TypePath) {
+        self.0.extend(ty.path.get_ident().cloned());
+        visit::visit_path(self, &ty.path);
+    }
+}
+
 struct Borrows<'e>(&'e mut Errors);
 
 impl Borrows<'_> {
@@ -95,13 +160,8 @@ impl Borrows<'_> {
 
 impl<'ast> Visit<'ast> for Borrows<'_> {
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        match &reference.lifetime {
-            Some(lifetime) if lifetime.ident == "static" => {
-                visit::visit_type(self, &reference.elem);
-            }
-            // The whole reference is one mistake.
-            _ => self.report(reference),
-        }
+        // The whole reference is one mistake. A `'static` one cannot be read back from a store either.
+        self.report(reference);
     }
 
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {

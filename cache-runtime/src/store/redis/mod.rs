@@ -4,9 +4,9 @@ mod connection;
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, Script, ServerErrorKind, Value};
 
@@ -17,6 +17,7 @@ use crate::backoff::backoff;
 use crate::breaker::Breaker;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
+use crate::lock::lock;
 use crate::slot::{Fence, Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
@@ -31,7 +32,12 @@ pub(crate) struct RedisStore {
     prober: Solo,
     closed: Notify,
     detached: AtomicBool,
+    /// When a refusal was last told of.
+    refused: Mutex<Option<Instant>>,
 }
+
+/// How long a refusal is not told of again.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// How long one probe may take. Longer than a call's budget: nobody waits for it.
 const PROBE: Duration = Duration::from_secs(1);
@@ -72,6 +78,7 @@ impl RedisStore {
             prober: Solo::default(),
             closed: Notify::new(),
             detached: AtomicBool::new(false),
+            refused: Mutex::new(None),
         }
     }
 
@@ -126,9 +133,22 @@ impl RedisStore {
                     self.probe();
                 }
             }
-            _ => self.breaker.succeeded(),
+            Err(error) => {
+                self.breaker.succeeded();
+                self.warn_of_refusal(error);
+            }
+            Ok(_) => self.breaker.succeeded(),
         }
         result
+    }
+
+    /// A server that answers with errors (a wrong password, no memory) stays asked, and is told of once in a while.
+    fn warn_of_refusal(&self, error: &CacheError) {
+        let mut last = lock(&self.refused);
+        if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
+            *last = Some(Instant::now());
+            tracing::warn!(%error, "Redis refuses what the cache asks: such calls go to the source");
+        }
     }
 
     async fn answer(
