@@ -21,7 +21,7 @@ use crate::slot::{Reply, Step};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
 use crate::switch::{self, Mode, Switch};
-use crate::token::{Token, Tokens};
+use crate::token::Tokens;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
 ///
@@ -271,20 +271,15 @@ impl Cache {
                 return Err(seal_error(error).at(template()));
             }
         };
-        let mut undone = Undone::new(&self.inner, rendered);
-        let settings = &self.inner.settings;
-        let raise = Step::Raise(undone.fence);
-        self.step(key, &undone.key, raise, settings.fence).await?;
-        let put = Step::Put(undone.fence, payload);
-        let reply = self
-            .step(key, &undone.key, put, jittered(policy.ttl()))
-            .await?;
-        undone.done = true;
-        let stored = matches!(reply, Reply::Done);
-        if stored {
-            self.inner.counters.add(Count::fills);
-        }
-        Ok(stored)
+        // Dropped before its end, it lowers the fence, which empties the slot.
+        let mut effects = Effects::new(self.clone(), None);
+        effects.add(rendered);
+        effects.fence();
+        let stored = match effects.raise().await {
+            Ok(()) => effects.put(payload, jittered(policy.ttl())).await,
+            Err(error) => Err(error),
+        };
+        stored.map_err(|error| error.at(template()))
     }
 
     /// Drops what is cached under a key. A load of it that is running now will not be stored.
@@ -477,41 +472,6 @@ pub(crate) fn seal_error(error: SealError) -> CacheError {
         SealError::TooLarge { .. } => ErrorKind::TooLarge,
     };
     CacheError::because(kind, error)
-}
-
-/// A fence raised by a put that did not come to its end: lowered, and the key invalidated.
-struct Undone<'a> {
-    inner: &'a Arc<Inner>,
-    key: RenderedKey,
-    fence: Token,
-    done: bool,
-}
-
-impl<'a> Undone<'a> {
-    fn new(inner: &'a Arc<Inner>, key: RenderedKey) -> Self {
-        Self {
-            inner,
-            key,
-            fence: inner.tokens.next(),
-            done: false,
-        }
-    }
-}
-
-impl Drop for Undone<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.inner
-                .step_in_background(&self.key, Step::Lower(self.fence));
-            Effects::new(
-                Cache {
-                    inner: self.inner.clone(),
-                },
-                None,
-            )
-            .add(self.key.clone());
-        }
-    }
 }
 
 static GLOBAL: OnceLock<Cache> = OnceLock::new();

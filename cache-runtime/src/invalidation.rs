@@ -176,6 +176,30 @@ impl Effects {
         first_error.map_or(Ok(()), Err)
     }
 
+    /// Ends the mutation by storing what it wrote; `false` if another overlapped, so that nothing was stored.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not answer. What it did is then not known, and dropping this lowers the fence.
+    pub(crate) async fn put(
+        &mut self,
+        payload: Payload,
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
+        let Some(fence) = self.fence else {
+            return Ok(false);
+        };
+        let mut stored = true;
+        for reply in self.step_on_all(Step::Put(fence, payload), ttl).await {
+            stored &= matches!(reply?, Reply::Done);
+        }
+        self.keys.clear();
+        if stored {
+            self.count(Count::fills);
+        }
+        Ok(stored)
+    }
+
     /// Leaves what is not delivered to the recovery.
     fn queue(&mut self) {
         if self.keys.is_empty() {

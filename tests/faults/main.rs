@@ -168,6 +168,25 @@ async fn a_full_redis_stores_nothing_and_fails_nobody() {
 }
 
 #[tokio::test]
+async fn what_was_put_is_found_until_it_is_invalidated() {
+    let server = RedisServer::start();
+    let embedded = Cache::new(CacheConfig::embedded()).expect("a cache");
+    for cache in [cache(&server.url()), embedded] {
+        let key = Key::of("k");
+        for value in 0..3_usize {
+            assert!(cache.put(&key, value, HOUR).await.expect("stored"));
+            assert_eq!(cache.get(&key, HOUR).await.expect("an answer"), Some(value));
+        }
+        cache.invalidate(&key).await.expect("invalidated");
+        assert_eq!(
+            cache.get::<usize>(&key, HOUR).await.expect("an answer"),
+            None
+        );
+        assert_eq!(cache.stats().fills, 3);
+    }
+}
+
+#[tokio::test]
 async fn a_value_over_the_bound_is_returned_counted_and_not_stored() {
     let server = RedisServer::start();
     let config = CacheConfig::redis(&server.url())
