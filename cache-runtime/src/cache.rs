@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::background::Background;
+use crate::backoff::backoff;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
 use crate::envelope::{self, SealError, Unreadable};
-use crate::error::{CacheError, ErrorKind};
+use crate::error::{CacheError, ErrorKind, Undelivered};
 use crate::flight::Flights;
 use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyWriter, RenderedKey};
 use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::{Policy, jittered};
+use crate::race::within;
 use crate::read_through::{Call, Tally, read_through};
 use crate::recovery::Recovery;
 use crate::slot::{Reply, Step};
@@ -61,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) recovery: Recovery,
     pub(crate) counters: Counters,
     pub(crate) tokens: Tokens,
+    background: Background,
     switch: Switch,
     /// One change of the switch at a time.
     switching: Mutex<()>,
@@ -95,6 +99,7 @@ impl Cache {
                 recovery: Recovery::default(),
                 counters: Counters::new(),
                 tokens: Tokens::new(),
+                background: Background::default(),
                 switch: Switch::new(mode),
                 switching: Mutex::new(()),
                 misconfigured,
@@ -314,11 +319,12 @@ impl Cache {
     ///
     /// Calls that are under way finish in the mode they began in.
     ///
+    /// On the way back from [`Mode::Detached`] the namespace is emptied, as by [`advance_epoch`](Self::advance_epoch): while
+    /// detached, mutations left no trace in the store. Until that is done, every read is the plain call.
+    ///
     /// # Errors
     ///
-    /// On the way back from [`Mode::Detached`] with a Redis store: while detached, mutations left no trace in Redis, so
-    /// what it holds may be stale. Restart the processes of the namespace with a new `CACHE_EPOCH` instead. Also where this
-    /// cache stands in for one that the environment got wrong.
+    /// Where this cache stands in for one that the environment got wrong.
     pub fn set_mode(&self, mode: Mode) -> Result<(), CacheError> {
         let inner = &self.inner;
         let _turn = lock(&inner.switching);
@@ -326,20 +332,16 @@ impl Cache {
             if let Some(error) = &inner.misconfigured {
                 return Err(CacheError::because(ErrorKind::Off, error.clone()));
             }
-            let Some(store) = inner.store.as_embedded() else {
-                return Err(CacheError::because(
-                    ErrorKind::Off,
-                    "what Redis holds may be stale after REDIS_ENABLED=false; restart the processes of this namespace \
-                     with a new CACHE_EPOCH",
-                ));
-            };
             // In this order:
             //
             // 1. Mutations that end from now on invalidate. One that ended before has committed.
-            // 2. What was loaded before that, and the leases of loads that run, are gone.
+            // 2. What was loaded before that, and the leases of loads that run, are gone, or nothing is read until they are.
             // 3. Reads may fill.
             inner.switch.set(Mode::Off);
-            store.clear();
+            match inner.store.as_embedded() {
+                Some(store) => store.clear(),
+                None => inner.recovery.demand_epoch(),
+            }
         }
         inner.switch.set(mode);
         inner.store.set_detached(mode == Mode::Detached);
@@ -353,7 +355,87 @@ impl Cache {
             switch::set_annotations(mode);
         }
         tracing::info!(%mode, "the cache was switched");
+        inner.work_on_recovery();
         Ok(())
+    }
+
+    /// Empties the namespace in one step, for every process that shares it: no cached read that starts after this has
+    /// returned, in any of them, returns a value loaded before.
+    ///
+    /// What stood under the old epoch expires by its TTL. While the store answers, this takes about a quarter of a second:
+    /// the time after which no process reads what it knew before. For the embedded store it is immediate, and for this
+    /// process alone.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not take it in time. It is then retried until it does, and this process reads past the cache
+    /// meanwhile. [`ErrorKind::Off`] in [`Mode::Detached`], where the store is not contacted; the way back does the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is completed by a task of the runtime.
+    ///
+    /// ```
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// # let (key, policy) = (Key::of("user").part(&1_u64), Policy::new(std::time::Duration::from_secs(60)));
+    /// cache.put(&key, "Ada".to_owned(), policy).await?;
+    /// // After a data import that no `#[invalidates]` saw:
+    /// cache.advance_epoch().await?;
+    /// assert_eq!(cache.get::<String>(&key, policy).await?, None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn advance_epoch(&self) -> Result<(), CacheError> {
+        let inner = &self.inner;
+        if self.mode() == Mode::Detached {
+            return Err(CacheError::new(ErrorKind::Off));
+        }
+        inner.recovery.demand_epoch();
+        // Not moved when this ends, also by being dropped: a task goes on.
+        let _goes_on = WorksOnRecovery(inner);
+        inner.move_epoch(inner.settings.store_budget).await
+    }
+
+    /// Delivers what is still on its way: queued invalidations, and leases that are being given back. Call it when a
+    /// process ends, after its last call; what it leaves undelivered is lost with the process.
+    ///
+    /// The cache can be used on. Calls that run meanwhile are not waited for.
+    ///
+    /// # Errors
+    ///
+    /// When something is left after `timeout`: which keys. Their old values may be served by other processes until
+    /// their TTL ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is lost: it is delivered as without this.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// if let Err(left) = cache_runtime::global().shutdown(Duration::from_secs(5)).await {
+    ///     eprintln!("{left}: {}", left.keys().join(", "));
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, timeout: Duration) -> Result<(), Undelivered> {
+        let inner = &self.inner;
+        let drained = async {
+            let mut delays = backoff();
+            while self.mode() != Mode::Detached && !inner.deliver_once(|| true).await {
+                let delay = delays.next().unwrap_or_default();
+                within(delay, inner.store.recovered()).await;
+            }
+            inner.background.ended().await;
+        };
+        within(timeout, drained).await;
+        match inner.recovery.left() {
+            (keys, false) if keys.is_empty() => Ok(()),
+            (keys, epoch) => Err(Undelivered::new(&keys, epoch)),
+        }
     }
 
     /// What happened in this cache since it was made, by annotated functions and by direct calls.
@@ -362,7 +444,8 @@ impl Cache {
         self.inner.counters.read()
     }
 
-    /// How many invalidations the store has not taken yet. At most 10 000 are kept.
+    /// How many invalidations the store has not taken yet. At most 10 000 are kept; beyond that, the epoch of the namespace
+    /// is moved instead, which counts as one.
     #[must_use]
     pub fn undelivered(&self) -> usize {
         self.inner.recovery.len()
@@ -441,9 +524,11 @@ impl Inner {
             store.apply(key, step, Duration::ZERO);
         } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (inner, key) = (self.clone(), key.clone());
+            let running = self.background.begin();
             runtime.spawn(async move {
                 let limit = inner.settings.store_budget;
                 let _ = inner.store.apply(&key, step, Duration::ZERO, limit).await;
+                drop(running);
             });
         }
     }
@@ -472,6 +557,15 @@ pub(crate) fn seal_error(error: SealError) -> CacheError {
         SealError::TooLarge { .. } => ErrorKind::TooLarge,
     };
     CacheError::because(kind, error)
+}
+
+/// Starts the recovery when dropped.
+struct WorksOnRecovery<'a>(&'a Arc<Inner>);
+
+impl Drop for WorksOnRecovery<'_> {
+    fn drop(&mut self) {
+        self.0.work_on_recovery();
+    }
 }
 
 static GLOBAL: OnceLock<Cache> = OnceLock::new();

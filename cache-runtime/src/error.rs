@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::key::RenderedKey;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a direct operation on a [`Cache`](crate::Cache) failed.
@@ -127,6 +129,57 @@ impl std::error::Error for CacheError {
         self.source.as_ref().map(|source| &**source as _)
     }
 }
+
+/// What a [shutdown](crate::Cache::shutdown) could not deliver in time.
+#[derive(Clone)]
+pub struct Undelivered {
+    keys: Vec<String>,
+    epoch: bool,
+}
+
+impl Undelivered {
+    pub(crate) fn new(keys: &[RenderedKey], epoch: bool) -> Self {
+        let text = |key: &RenderedKey| String::from_utf8_lossy(key.as_bytes()).into_owned();
+        Self {
+            keys: keys.iter().map(text).collect(),
+            epoch,
+        }
+    }
+
+    /// The keys whose invalidation the store has not taken, with namespace and epoch in front; at most 10 000.
+    #[must_use]
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// Whether the epoch was to be moved, because more keys were invalidated than are kept, or because the cache came back
+    /// from [`Mode::Detached`](crate::Mode::Detached). Any key may then be stale.
+    #[must_use]
+    pub const fn epoch(&self) -> bool {
+        self.epoch
+    }
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.keys.len();
+        match (self.epoch, keys) {
+            (true, _) => f.write_str("the epoch of the cache's namespace was not moved")?,
+            (false, 1) => f.write_str("1 cache invalidation was not delivered")?,
+            (false, _) => write!(f, "{keys} cache invalidations were not delivered")?,
+        }
+        f.write_str("; other processes may serve the old values until their TTL ends")
+    }
+}
+
+/// The message, and not the keys: they may hold what a log should not.
+impl fmt::Debug for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Undelivered({self})")
+    }
+}
+
+impl std::error::Error for Undelivered {}
 
 /// Why a mutation with `on_error = "fail"` failed: its invalidation is not in force.
 ///

@@ -45,6 +45,7 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod background;
 mod backoff;
 #[cfg(feature = "redis")]
 mod breaker;
@@ -91,7 +92,7 @@ struct Readme;
 pub use cache::{Cache, InstallError, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
 pub use config::{CacheConfig, ConfigError};
-pub use error::{CacheError, ErrorKind, InvalidationError};
+pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
     Admits, AnyValue, CacheKey, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
 };

@@ -1,13 +1,13 @@
 //! Recovery: invalidations that the store did not take are kept, retried, and in force in this process at once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::backoff::backoff;
 use crate::cache::Inner;
-use crate::error::ErrorKind;
+use crate::error::{CacheError, ErrorKind};
 use crate::invalidation::Ending;
 use crate::key::RenderedKey;
 use crate::lock::lock;
@@ -24,14 +24,26 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 /// The undelivered invalidations of one cache.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    /// Each key, and its newest mutation.
-    pending: Mutex<HashMap<RenderedKey, Mutation>>,
+    pending: Mutex<Pending>,
     mutations: AtomicU64,
-    /// How many are pending, readable without the lock: nearly always none.
+    /// How much is pending, readable without the lock: nearly always nothing.
     len: AtomicUsize,
-    /// More came than are kept: which keys are stale is no longer known, so none is read.
-    overflowed: AtomicBool,
     worker: Solo,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    /// Each key, and its newest mutation.
+    keys: HashMap<RenderedKey, Mutation>,
+    /// The number of a mutation since which it is not known which keys are stale: the epoch is to be moved, and no key is
+    /// read before that.
+    epoch: Option<u64>,
+}
+
+impl Pending {
+    fn len(&self) -> usize {
+        self.keys.len() + usize::from(self.epoch.is_some())
+    }
 }
 
 /// A mutation whose ending the store has not taken.
@@ -44,32 +56,68 @@ struct Mutation {
 impl Recovery {
     /// Whether this key must be read past the cache.
     pub(crate) fn concerns(&self, key: &RenderedKey) -> bool {
-        if self.len.load(Ordering::Acquire) == 0 {
-            return self.overflowed.load(Ordering::Relaxed);
+        if self.len() == 0 {
+            return false;
         }
-        self.overflowed.load(Ordering::Relaxed) || lock(&self.pending).contains_key(key)
+        let pending = lock(&self.pending);
+        pending.epoch.is_some() || pending.keys.contains_key(key)
     }
 
-    /// How many invalidations wait for delivery.
+    /// How many invalidations wait for delivery; a move of the epoch counts as one.
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }
 
-    fn insert(&self, key: RenderedKey, ending: Ending) {
+    fn change<R>(&self, change: impl FnOnce(&mut Pending) -> R) -> R {
         let mut pending = lock(&self.pending);
-        if pending.len() >= CAPACITY && !pending.contains_key(&key) {
-            if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    capacity = CAPACITY,
-                    "more cache invalidations are undelivered than can be kept: this process reads past the cache from \
-                     now on; restart all processes of the namespace with a new CACHE_EPOCH once the store is back"
-                );
-            }
-            return;
-        }
-        let number = self.mutations.fetch_add(1, Ordering::Relaxed);
-        pending.insert(key, Mutation { number, ending });
+        let result = change(&mut pending);
         self.len.store(pending.len(), Ordering::Release);
+        result
+    }
+
+    fn insert(&self, key: RenderedKey, ending: Ending) {
+        let number = self.mutations.fetch_add(1, Ordering::Relaxed);
+        self.change(|pending| {
+            if pending.keys.len() >= CAPACITY && !pending.keys.contains_key(&key) {
+                tracing::warn!(
+                    capacity = CAPACITY,
+                    "more cache invalidations are undelivered than are kept: this process reads past the cache until it \
+                     has moved the epoch of the namespace, which empties it for every process"
+                );
+                pending.keys.clear();
+                pending.epoch = Some(number);
+            } else {
+                pending.keys.insert(key, Mutation { number, ending });
+            }
+        });
+    }
+
+    /// Asks for the epoch to be moved: what stands in the store is not to be trusted before.
+    pub(crate) fn demand_epoch(&self) {
+        let number = self.mutations.fetch_add(1, Ordering::Relaxed);
+        self.change(|pending| pending.epoch = Some(number));
+    }
+
+    /// What a move of the epoch that begins now will make up for; `None` if none is asked for.
+    fn demanded(&self) -> Option<u64> {
+        let pending = lock(&self.pending);
+        pending
+            .epoch
+            .map(|_| self.mutations.load(Ordering::Relaxed))
+    }
+
+    /// The epoch was moved. That covers every mutation before `number`, and none after:
+    ///
+    /// 1. The store moves the epoch. R loads a value under the new one.
+    /// 2. A mutation of that value commits, cannot deliver, and queues.
+    /// 3. The answer to the move arrives.
+    fn moved(&self, number: u64) {
+        self.change(|pending| {
+            pending.keys.retain(|_, mutation| mutation.number >= number);
+            if pending.epoch.is_some_and(|demand| demand < number) {
+                pending.epoch = None;
+            }
+        });
     }
 
     /// Takes a delivered invalidation off, unless the key was mutated again since:
@@ -78,25 +126,33 @@ impl Recovery {
     /// 2. Mutation 2 commits, cannot deliver, and queues the same key.
     /// 3. The answer to 1 arrives. Taking the key off now would lose the invalidation of mutation 2.
     fn remove(&self, key: &RenderedKey, mutation: Mutation) {
-        let mut pending = lock(&self.pending);
-        if pending.get(key) == Some(&mutation) {
-            pending.remove(key);
-        }
-        self.len.store(pending.len(), Ordering::Release);
+        self.change(|pending| {
+            if pending.keys.get(key) == Some(&mutation) {
+                pending.keys.remove(key);
+            }
+        });
     }
 
     fn all(&self) -> Vec<(RenderedKey, Mutation)> {
         lock(&self.pending)
+            .keys
             .iter()
             .map(|(key, mutation)| (key.clone(), *mutation))
             .collect()
     }
 
+    /// The keys that wait for delivery, and whether a move of the epoch does.
+    pub(crate) fn left(&self) -> (Vec<RenderedKey>, bool) {
+        let pending = lock(&self.pending);
+        (
+            pending.keys.keys().cloned().collect(),
+            pending.epoch.is_some(),
+        )
+    }
+
     /// Forgets everything: the store is not to be contacted any more, and not to be trusted before a new epoch.
     pub(crate) fn clear(&self) {
-        let mut pending = lock(&self.pending);
-        pending.clear();
-        self.len.store(0, Ordering::Release);
+        self.change(|pending| *pending = Pending::default());
     }
 }
 
@@ -137,32 +193,49 @@ impl Inner {
     async fn deliver_pending(&self, turn: &Turn) {
         let mut delays = backoff();
         while self.recovery.len() > 0 {
-            let mut failed = false;
-            for (key, mutation) in self.recovery.all() {
-                if !turn.go_on() {
-                    return;
-                }
-                let step = mutation.ending.step();
-                match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
-                    Ok(_) => {
-                        self.recovery.remove(&key, mutation);
-                        self.counters.add(Count::invalidations);
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "a cache invalidation is still undelivered");
-                        failed = true;
-                        // One that is refused does not hold up the others; a store that is away does.
-                        if error.kind() != ErrorKind::Rejected {
-                            break;
-                        }
-                    }
-                }
-            }
-            if failed {
+            if self.deliver_once(|| turn.go_on()).await {
+                delays = backoff();
+            } else if turn.go_on() {
                 within(delays.next().unwrap_or(ATTEMPT), self.store.recovered()).await;
             } else {
-                delays = backoff();
+                return;
             }
         }
+    }
+
+    /// Tries to deliver everything, for as long as `goes_on`; `false` if something was left.
+    pub(crate) async fn deliver_once(&self, goes_on: impl Fn() -> bool) -> bool {
+        let mut failed = self.move_epoch(ATTEMPT).await.is_err();
+        for (key, mutation) in self.recovery.all() {
+            if !goes_on() {
+                return false;
+            }
+            let step = mutation.ending.step();
+            match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
+                Ok(_) => {
+                    self.recovery.remove(&key, mutation);
+                    self.counters.add(Count::invalidations);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a cache invalidation is still undelivered");
+                    failed = true;
+                    // One that is refused does not hold up the others; a store that is away does.
+                    if error.kind() != ErrorKind::Rejected {
+                        break;
+                    }
+                }
+            }
+        }
+        !failed
+    }
+
+    /// Moves the epoch, if that was asked for.
+    pub(crate) async fn move_epoch(&self, limit: Duration) -> Result<(), CacheError> {
+        let Some(number) = self.recovery.demanded() else {
+            return Ok(());
+        };
+        self.store.advance_epoch(limit).await?;
+        self.recovery.moved(number);
+        Ok(())
     }
 }

@@ -176,7 +176,7 @@ async fn a_fenced_mutation_that_failed_keeps_its_fence_until_it_expires() {
 /// The first byte of what stands in Redis.
 fn mark_of_slot(id: u64) -> Option<u8> {
     let slot: Vec<u8> = redis::cmd("GET")
-        .arg(format!("cache:0:fences:{id}"))
+        .arg(SERVER.slot(&format!("fences:{id}")))
         .query(&mut SERVER.connection())
         .expect("an answer");
     slot.first().copied()

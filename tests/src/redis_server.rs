@@ -107,6 +107,13 @@ impl RedisServer {
         cmd.query(&mut self.connection()).expect("an answer")
     }
 
+    /// The name of a slot of the default namespace: its key, with the epoch in front. A cache must have used the server.
+    pub fn slot(&self, key: &str) -> String {
+        let record: String = self.ask(&["GET", "cache:0:epoch"]);
+        let generation = record.split('.').next().unwrap_or_default();
+        format!("cache:0.{generation}:{key}")
+    }
+
     /// How often a command was called since the last `CONFIG RESETSTAT`.
     pub fn calls_of(&self, command: &str) -> u64 {
         let stats: String = self.ask(&["INFO", "commandstats"]);

@@ -79,6 +79,29 @@ impl Store {
         }
     }
 
+    /// Empties the namespace, for every process that shares it. An answer takes at most `limit`; then the last process stops
+    /// reading what it knew, before this returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has happened, or will, or not: to be done again.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn advance_epoch(&self, limit: Duration) -> Result<(), CacheError> {
+        #[cfg(not(feature = "redis"))]
+        let _ = limit;
+        match self {
+            Self::Embedded(store) => {
+                store.clear();
+                Ok(())
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.advance(limit).await,
+        }
+    }
+
     /// Whether the store may be contacted at all. The embedded one is no other party.
     pub(crate) fn set_detached(&self, detached: bool) {
         match self {

@@ -1,6 +1,8 @@
 //! The Redis store: slots in a Redis server, shared by every process that names it.
 
 mod connection;
+mod generation;
+mod script;
 mod wire;
 
 use std::fmt;
@@ -8,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::{ErrorKind as RedisErrorKind, RedisError, Script, ServerErrorKind, Value};
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind as RedisErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 use tokio::sync::Notify;
 
@@ -18,11 +21,14 @@ use crate::breaker::Breaker;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::lock::lock;
-use crate::slot::{Fence, Reply, Step};
+use crate::race::both;
+use crate::slot::{Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
 
 use connection::{Connection, Connections};
+use generation::{Generation, Generations, Need, Record, SETTLE, SlotName, Verdict};
+use script::Scripts;
 
 /// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
 pub(crate) struct RedisStore {
@@ -32,6 +38,11 @@ pub(crate) struct RedisStore {
     prober: Solo,
     closed: Notify,
     detached: AtomicBool,
+    generations: Generations,
+    /// The key of the generation's record.
+    record: Box<[u8]>,
+    /// How much of a key the namespace and the number of the epoch are.
+    epoch_len: usize,
     /// When a refusal was last told of.
     refused: Mutex<Option<Instant>>,
 }
@@ -42,36 +53,19 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 /// How long one probe may take. Longer than a call's budget: nobody waits for it.
 const PROBE: Duration = Duration::from_secs(1);
 
-macro_rules! scripts {
-    ($($name:ident: $($part:literal),+;)*) => {
-        struct Scripts {
-            $($name: Script,)*
-        }
+/// How long it may take to put on record that a generation is settled, where nothing is left of the budget.
+const RECORDING: Duration = Duration::from_millis(100);
 
-        impl Scripts {
-            fn new() -> Self {
-                Self {
-                    $($name: Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+)),)*
-                }
-            }
-        }
-    };
-}
-scripts! {
-    acquire: "acquire";
-    renew: "renew";
-    replace: "replace";
-    release: "release";
-    invalidate: "fence", "invalidate";
-    raise: "fence", "raise";
-    hold: "fence", "hold";
-    lower: "fence", "lower";
-    put: "fence", "put";
-}
+/// How often one step is carried out again because the epoch has moved under it.
+const MAX_ROUNDS: usize = 4;
 
 impl RedisStore {
-    pub(crate) fn new(client: redis::Client) -> Self {
+    /// `epoch` is the namespace and the number of the epoch, as they stand in front of every key.
+    pub(crate) fn new(client: redis::Client, epoch: &str) -> Self {
         Self {
+            generations: Generations::new(),
+            record: format!("{epoch}:epoch").into_bytes().into(),
+            epoch_len: epoch.len(),
             connections: Connections::new(client),
             scripts: Scripts::new(),
             breaker: Breaker::default(),
@@ -92,7 +86,8 @@ impl RedisStore {
         self.detached.store(detached, Ordering::SeqCst);
     }
 
-    /// Carries out one step of the table within `limit`.
+    /// Carries out one step of the table. An answer takes at most `limit`; where a mutation comes upon an epoch that has just
+    /// moved, it waits [`SETTLE`](generation::SETTLE) on top of that.
     pub(crate) async fn apply(
         self: &Arc<Self>,
         key: &RenderedKey,
@@ -100,6 +95,25 @@ impl RedisStore {
         ttl: Duration,
         limit: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
+        self.admit()?;
+        let result = self.carry_out(key, &step, ttl, limit).await;
+        self.note(&result);
+        result
+    }
+
+    /// Moves the namespace to a new generation, and waits until no process reads under an older one.
+    pub(crate) async fn advance(self: &Arc<Self>, limit: Duration) -> Result<(), CacheError> {
+        self.admit()?;
+        let until = Instant::now() + limit;
+        let opened = self.open(true, until).await;
+        self.note(&opened);
+        self.settle(opened?.generation, Instant::now() + SETTLE, until)
+            .await;
+        Ok(())
+    }
+
+    /// Whether the store is to be asked at all.
+    fn admit(self: &Arc<Self>) -> Result<(), CacheError> {
         if self.detached.load(Ordering::Relaxed) {
             return Err(CacheError::new(ErrorKind::Off));
         }
@@ -107,26 +121,12 @@ impl RedisStore {
             self.probe();
             return Err(CacheError::new(ErrorKind::BreakerOpen));
         }
-        let connection = self.connections.get().await?;
-        let mut manager = connection.manager.clone();
-        let answer = self
-            .answer(&connection, limit, async {
-                if let Some(script) = self.script_of(key, &step, ttl) {
-                    return script.invoke_async(&mut manager).await;
-                }
-                let command = if matches!(step, Step::Read) {
-                    "GET"
-                } else {
-                    "UNLINK"
-                };
-                redis::cmd(command)
-                    .arg(key.as_bytes())
-                    .query_async(&mut manager)
-                    .await
-            })
-            .await;
-        let result = answer.and_then(|answer| reply(&step, answer));
-        match &result {
+        Ok(())
+    }
+
+    /// Tells the breaker.
+    fn note<T>(self: &Arc<Self>, result: &Result<T, CacheError>) {
+        match result {
             Err(error) if says_nothing(error.kind()) => {
                 if self.breaker.failed() {
                     tracing::warn!(%error, "the cache's breaker opens: calls go to the source until Redis answers");
@@ -139,7 +139,130 @@ impl RedisStore {
             }
             Ok(_) => self.breaker.succeeded(),
         }
-        result
+    }
+
+    async fn carry_out(
+        &self,
+        key: &RenderedKey,
+        step: &Step<Payload>,
+        ttl: Duration,
+        limit: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
+        let until = Instant::now() + limit;
+        let need = Need::of(step);
+        for _ in 0..MAX_ROUNDS {
+            let sent = Instant::now();
+            let Some(plan) = self.generations.plan(need, sent) else {
+                self.open(false, until).await?;
+                continue;
+            };
+            let slot = SlotName {
+                key,
+                epoch_len: self.epoch_len,
+                generation: plan.generation,
+            };
+            let connection = self.connections.get().await?;
+            let asking = self.ask_slot(connection.manager.clone(), &slot, step, ttl);
+            let (answer, text) = if plan.asks {
+                let both = both(asking, self.ask_record(connection.manager.clone()));
+                let both = async {
+                    let (answer, text) = both.await;
+                    Ok((answer?, text?))
+                };
+                self.answer(&connection, until, both).await?
+            } else {
+                (self.answer(&connection, until, asking).await?, Value::Nil)
+            };
+            let reply = reply(step, answer).ok_or_else(|| self.out_of_step(&connection))?;
+            if !plan.asks {
+                return Ok(reply);
+            }
+            let now = Instant::now();
+            match self
+                .generations
+                .verdict(plan, Record::read(&text), sent, now)
+            {
+                Verdict::Settles(moment) if need == Need::Proof => {
+                    self.settle(plan.generation, moment, until).await;
+                    return Ok(reply);
+                }
+                Verdict::Holds | Verdict::Settles(_) => return Ok(reply),
+                Verdict::Moved => {}
+                Verdict::Gone => {
+                    self.open(false, until).await?;
+                }
+            }
+        }
+        Err(CacheError::because(
+            ErrorKind::Rejected,
+            "the epoch moved each time it was asked",
+        ))
+    }
+
+    async fn ask_slot(
+        &self,
+        mut manager: ConnectionManager,
+        slot: &SlotName<'_>,
+        step: &Step<Payload>,
+        ttl: Duration,
+    ) -> RedisResult<Value> {
+        if let Some(script) = self.scripts.of_step(slot, step, ttl) {
+            return script.invoke_async(&mut manager).await;
+        }
+        let command = if matches!(step, Step::Read) {
+            "GET"
+        } else {
+            "UNLINK"
+        };
+        let answer = redis::cmd(command)
+            .arg(slot)
+            .query_async(&mut manager)
+            .await;
+        nothing_of_ours(answer)
+    }
+
+    async fn ask_record(&self, mut manager: ConnectionManager) -> RedisResult<Value> {
+        // Not a `GET`: those are the reads of slots, and counted as such by who watches a server.
+        let mut command = redis::cmd("GETRANGE");
+        command.arg(&*self.record).arg(0).arg(-1);
+        nothing_of_ours(command.query_async(&mut manager).await)
+    }
+
+    /// Reads the record of the generation where it may be missing, or belong to another server; with `moves`, makes it anew.
+    async fn open(&self, moves: bool, until: Instant) -> Result<Record, CacheError> {
+        let contact = self.generations.contact();
+        let connection = self.connections.get().await?;
+        // One that cannot be read is made anew as well.
+        for moves in [moves, true] {
+            let mut manager = connection.manager.clone();
+            let script = self.scripts.open(&self.record, moves);
+            let sent = Instant::now();
+            let text = self
+                .answer(&connection, until, script.invoke_async(&mut manager))
+                .await?;
+            if let Some(record) = Record::read(&text) {
+                self.generations
+                    .opened(contact, record, sent, Instant::now());
+                return Ok(record);
+            }
+        }
+        Err(self.out_of_step(&connection))
+    }
+
+    /// Waits until everyone has seen a generation, and puts that on record, so that the next process need not wait.
+    async fn settle(&self, generation: Generation, moment: Instant, until: Instant) {
+        timer::sleep(moment.saturating_duration_since(Instant::now())).await;
+        let until = until.max(Instant::now() + RECORDING);
+        let Ok(connection) = self.connections.get().await else {
+            return;
+        };
+        let mut manager = connection.manager.clone();
+        let script = self.scripts.settle(&self.record, generation);
+        let asking = script.invoke_async::<Value>(&mut manager);
+        // Left undone, another process waits once more, that is all.
+        if self.answer(&connection, until, asking).await.is_ok() {
+            self.generations.settled(generation);
+        }
     }
 
     /// A server that answers with errors (a wrong password, no memory) stays asked, and is told of once in a while.
@@ -151,27 +274,32 @@ impl RedisStore {
         }
     }
 
-    async fn answer(
+    async fn answer<T>(
         &self,
         connection: &Connection,
-        limit: Duration,
-        asking: impl Future<Output = redis::RedisResult<Value>>,
-    ) -> Result<Value, CacheError> {
-        let error = match tokio::time::timeout(limit, asking).await {
+        until: Instant,
+        asking: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, CacheError> {
+        let error = match tokio::time::timeout_at(until.into(), asking).await {
             Ok(Ok(answer)) => {
                 Connections::succeeded(connection);
                 return Ok(answer);
             }
-            Ok(Err(error)) if is_wrong_type(&error) => {
-                // A key of another type: not ours, so as good as empty.
-                Connections::succeeded(connection);
-                return Ok(Value::Nil);
-            }
             Ok(Err(error)) => translate(error),
             Err(_) => CacheError::new(ErrorKind::Timeout),
         };
+        if says_nothing(error.kind()) {
+            self.generations.lost();
+        }
         self.connections.failed(connection);
         Err(error)
+    }
+
+    /// What was answered is no answer to what was asked: nor would be what comes after it on this connection.
+    fn out_of_step(&self, connection: &Connection) -> CacheError {
+        self.connections.replace(connection);
+        self.generations.lost();
+        CacheError::new(ErrorKind::Garbled)
     }
 
     /// Starts the task that asks an open store now and then whether it is back, unless it runs.
@@ -205,7 +333,9 @@ impl RedisStore {
         };
         let mut manager = connection.manager.clone();
         let asking = async { redis::cmd("PING").query_async(&mut manager).await };
-        let answer = self.answer(&connection, PROBE, asking).await;
+        let answer = self
+            .answer(&connection, Instant::now() + PROBE, asking)
+            .await;
         let is_back = matches!(answer, Ok(Value::SimpleString(_)));
         if !is_back {
             // What the old connection still holds is lost with it.
@@ -213,88 +343,18 @@ impl RedisStore {
         }
         is_back
     }
-
-    /// The script of a step and its arguments; `None` for the two steps that are plain commands.
-    fn script_of(
-        &self,
-        key: &RenderedKey,
-        step: &Step<Payload>,
-        ttl: Duration,
-    ) -> Option<redis::ScriptInvocation<'_>> {
-        let scripts = &self.scripts;
-        let milliseconds = u64::try_from(ttl.as_millis())
-            .unwrap_or(u64::MAX)
-            .clamp(1, MAX_MILLISECONDS);
-        let script = match step {
-            Step::Read | Step::Expire => return None,
-            Step::Acquire { .. } => &scripts.acquire,
-            Step::Renew(_) => &scripts.renew,
-            Step::Fill(..) | Step::Refresh { .. } => &scripts.replace,
-            Step::Release(_) => &scripts.release,
-            Step::Invalidate => &scripts.invalidate,
-            Step::Raise(_) => &scripts.raise,
-            Step::Hold(_) => &scripts.hold,
-            Step::Lower(_) => &scripts.lower,
-            Step::Put(..) => &scripts.put,
-        };
-        let mut call = script.key(key.as_bytes());
-        match step {
-            Step::Read | Step::Invalidate | Step::Expire => {}
-            Step::Acquire { lease, over } => {
-                let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
-                call.arg(&lease.as_bytes()[..]).arg(milliseconds).arg(over);
-            }
-            Step::Renew(token) => {
-                call.arg(&token.as_bytes()[..]).arg(milliseconds);
-            }
-            Step::Raise(token) | Step::Hold(token) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(Fence::MAX_TOKENS);
-            }
-            Step::Fill(lease, value) => {
-                call.arg(&wire::lease(*lease)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*lease, sealed(value)));
-            }
-            Step::Refresh { token, next, value } => {
-                call.arg(&wire::value_prefix(*token)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*next, sealed(value)));
-            }
-            Step::Release(token) | Step::Lower(token) => {
-                call.arg(&token.as_bytes()[..]);
-            }
-            Step::Put(token, value) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*token, sealed(value)));
-            }
-        }
-        Some(call)
-    }
 }
 
-/// The longest life of a key: 100 years. Redis refuses what overflows its clock.
-const MAX_MILLISECONDS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
-
-/// This store is only handed sealed values; an empty envelope is unreadable, and so a miss.
-fn sealed(payload: &Payload) -> &[u8] {
-    match payload {
-        Payload::Sealed(bytes) => bytes,
-        Payload::Typed(..) => &[],
-    }
-}
-
-fn reply(step: &Step<Payload>, answer: Value) -> Result<Reply<Payload>, CacheError> {
+/// What an answer means; `None` if it is no answer to this step.
+fn reply(step: &Step<Payload>, answer: Value) -> Option<Reply<Payload>> {
     match (step, answer) {
-        (Step::Read, Value::Nil) => Ok(Reply::Miss),
-        (Step::Acquire { .. }, Value::Nil) => Ok(Reply::Granted),
-        (Step::Read | Step::Acquire { .. }, Value::BulkString(slot)) => Ok(wire::read(slot)),
-        (Step::Read | Step::Acquire { .. }, _) => Err(CacheError::new(ErrorKind::Garbled)),
-        (Step::Expire, Value::Int(_)) | (_, Value::Int(1)) => Ok(Reply::Done),
-        (_, Value::Int(0)) => Ok(Reply::Refused),
-        _ => Err(CacheError::new(ErrorKind::Garbled)),
+        (Step::Read, Value::Nil) => Some(Reply::Miss),
+        (Step::Acquire { .. }, Value::Nil) => Some(Reply::Granted),
+        (Step::Read | Step::Acquire { .. }, Value::BulkString(slot)) => Some(wire::read(slot)),
+        (Step::Read | Step::Acquire { .. }, _) => None,
+        (Step::Expire, Value::Int(_)) | (_, Value::Int(1)) => Some(Reply::Done),
+        (_, Value::Int(0)) => Some(Reply::Refused),
+        _ => None,
     }
 }
 
@@ -306,8 +366,12 @@ fn says_nothing(kind: ErrorKind) -> bool {
     )
 }
 
-fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
+/// A key of another type is not ours, so as good as empty.
+fn nothing_of_ours(answer: RedisResult<Value>) -> RedisResult<Value> {
+    match answer {
+        Err(error) if error.code() == Some("WRONGTYPE") => Ok(Value::Nil),
+        answer => answer,
+    }
 }
 
 fn translate(error: RedisError) -> CacheError {

@@ -1,0 +1,300 @@
+//! Generations: what stands in front of every key of this store, and can be changed while processes run.
+//!
+//! A record in Redis, a string beside the slots, holds the generation in force, with a check of it, the run of the server that
+//! it was made in, and whether it is settled: `1f6b0c93a2d7.5e0c71aa:<run_id>:settled`. A generation is random and never used
+//! twice, so that a record that was lost (a flush, an eviction, a restart) is replaced and never repeated: no value of an older
+//! one can come back. Nor can it with a snapshot, a log or a replica that takes over: their run is another.
+//!
+//! Processes must agree on it, and a hit must stay one `GET`. They agree by two rules:
+//!
+//! - **A reader trusts what it has seen for [`TRUST`]**, counted from before it asked. Then one read asks for the record along with
+//!   the slot, in the same round trip.
+//! - **A mutation asks along always**, and carries its step out again under what it finds. Where the generation is not
+//!   *settled*, because it was seen first less than [`SETTLE`] ago, it then waits until it is, so that nobody reads under an
+//!   older one any more.
+//!
+//! Why a mutation must ask: 1. P knows generation 1. 2. The epoch moves to generation 2; Q reads it, loads a value under it.
+//! 3. P commits and invalidates under generation 1: Q's value stays. Asked after the commit, the record shows generation 2;
+//! where it still shows 1, nobody has loaded anything under 2 before the commit.
+//!
+//! Why it must wait: 1. Q trusts generation 1. 2. The epoch moves; P learns of it, commits and invalidates under generation 2.
+//! 3. Q, still trusting, hits the old value under generation 1. P's call must not return before Q has stopped.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use redis::{ToRedisArgs, Value};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::key::RenderedKey;
+use crate::lock::lock;
+use crate::slot::{Step, Token};
+
+/// How long a reader trusts the generation that it has seen.
+pub(super) const TRUST: Duration = Duration::from_millis(200);
+
+/// When nobody trusts an older generation any more. Longer than [`TRUST`] by what the clocks of two machines may differ in rate,
+/// and more: durations are measured, never points in time.
+pub(super) const SETTLE: Duration = Duration::from_millis(250);
+
+/// The random part of the epoch: 48 bits in hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generation([u8; GENERATION_LEN]);
+
+const GENERATION_LEN: usize = 12;
+
+impl Generation {
+    /// Draws one that was never used before.
+    pub(super) fn new() -> Self {
+        // `RandomState` takes its keys from the operating system.
+        let random = RandomState::new().hash_one(Token::next().as_bytes());
+        Self(hex(random))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// How it stands in its record: a reply that was damaged on its way is not taken for another generation.
+    pub(super) fn checked(&self) -> String {
+        let check: [u8; 8] = hex(xxh3_64(&self.0));
+        format!("{}.{}", self.as_str(), String::from_utf8_lossy(&check))
+    }
+}
+
+/// The lower digits of a number.
+fn hex<const DIGITS: usize>(mut number: u64) -> [u8; DIGITS] {
+    std::array::from_fn(|_| {
+        let digit = b"0123456789abcdef"[(number & 0xF) as usize];
+        number >>= 4;
+        digit
+    })
+}
+
+/// What the record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) generation: Generation,
+    /// Whether every process has seen it.
+    settled: bool,
+}
+
+impl Record {
+    /// Reads what stands in Redis; `None` where there is no record, or none of ours.
+    pub(super) fn read(text: &Value) -> Option<Self> {
+        let Value::BulkString(text) = text else {
+            return None;
+        };
+        let (generation, rest) = text.split_at_checked(GENERATION_LEN)?;
+        let generation = Generation(generation.try_into().ok()?);
+        let checked = generation.checked();
+        let rest = rest.strip_prefix(&checked.as_bytes()[GENERATION_LEN..])?;
+        Some(Self {
+            generation,
+            settled: rest.ends_with(b":settled"),
+        })
+    }
+}
+
+/// How sure a step must be of the generation it is carried out under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It reads what others wrote.
+    Trust,
+    /// It must reach every reader.
+    Proof,
+    /// Under a generation that is gone it does nothing, and nothing is to be done: it names a lease or value of its own.
+    Nothing,
+}
+
+impl Need {
+    pub(super) fn of<V>(step: &Step<V>) -> Self {
+        match step {
+            Step::Read | Step::Acquire { .. } => Self::Trust,
+            Step::Invalidate | Step::Raise(_) | Step::Hold(_) | Step::Lower(_) | Step::Put(..) => {
+                Self::Proof
+            }
+            Step::Renew(_)
+            | Step::Fill(..)
+            | Step::Refresh { .. }
+            | Step::Release(_)
+            | Step::Expire => Self::Nothing,
+        }
+    }
+}
+
+/// How a step is to be carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Plan {
+    pub(super) generation: Generation,
+    /// Whether the record is to be asked for along with it.
+    pub(super) asks: bool,
+    contact: u64,
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// The generation is in force, for everyone.
+    Holds,
+    /// The same, but others may read under an older one until then. To be put on record afterwards.
+    Settles(Instant),
+    /// Another is in force: to be done again.
+    Moved,
+    /// The record is gone: to be made anew.
+    Gone,
+}
+
+/// What this process knows of the generation in force.
+pub(super) struct Generations(Mutex<Known>);
+
+struct Known {
+    generation: Option<Generation>,
+    /// Since when it is known to have been in force last; `None` before the record was read on this connection.
+    confirmed: Option<Instant>,
+    /// When a reader was sent to ask again.
+    asked: Option<Instant>,
+    /// When everyone has seen it; `None` if that is long past.
+    settles: Option<Instant>,
+    /// Counts the connections, so that an answer from a lost one confirms nothing.
+    contact: u64,
+}
+
+impl Generations {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Known {
+            generation: None,
+            confirmed: None,
+            asked: None,
+            settles: None,
+            contact: 0,
+        }))
+    }
+
+    /// How a step is to be carried out at `now`; `None` if the record must be opened first.
+    pub(super) fn plan(&self, need: Need, now: Instant) -> Option<Plan> {
+        let mut known = lock(&self.0);
+        let generation = known.generation?;
+        let asks = match (need, known.confirmed) {
+            (Need::Nothing, _) => false,
+            (_, None) => return None,
+            (Need::Proof, _) => true,
+            (Need::Trust, Some(confirmed)) => {
+                let since = |moment: Instant| now.saturating_duration_since(moment);
+                // One reader asks again before the others would have to.
+                since(confirmed) >= TRUST
+                    || since(known.asked.map_or(confirmed, |asked| asked.max(confirmed)))
+                        >= TRUST / 2
+            }
+        };
+        if asks && need == Need::Trust {
+            known.asked = Some(now);
+        }
+        Some(Plan {
+            generation,
+            asks,
+            contact: known.contact,
+        })
+    }
+
+    /// The number of the connection that the record is about to be opened on.
+    pub(super) fn contact(&self) -> u64 {
+        lock(&self.0).contact
+    }
+
+    /// Notes what the record said to a question sent at `sent` and answered at `now`.
+    pub(super) fn opened(&self, contact: u64, record: Record, sent: Instant, now: Instant) {
+        let mut known = lock(&self.0);
+        if known.contact == contact {
+            known.note(record, sent, now);
+        }
+    }
+
+    /// Holds a plan against what the record said beside it.
+    pub(super) fn verdict(
+        &self,
+        plan: Plan,
+        record: Option<Record>,
+        sent: Instant,
+        now: Instant,
+    ) -> Verdict {
+        let mut known = lock(&self.0);
+        if known.contact != plan.contact {
+            return Verdict::Moved;
+        }
+        let Some(record) = record else {
+            return Verdict::Gone;
+        };
+        known.note(record, sent, now);
+        match known.settles {
+            _ if record.generation != plan.generation => Verdict::Moved,
+            // Of a newer generation than the plan's, if it moved again since: then that of the plan's is over before.
+            Some(moment) => Verdict::Settles(moment),
+            None => Verdict::Holds,
+        }
+    }
+
+    /// Notes that the record tells everyone that a generation is settled.
+    pub(super) fn settled(&self, generation: Generation) {
+        let mut known = lock(&self.0);
+        if known.generation == Some(generation) {
+            known.settles = None;
+        }
+    }
+
+    /// The connection broke: what answers next may be another server, or another run of it.
+    pub(super) fn lost(&self) {
+        let mut known = lock(&self.0);
+        known.confirmed = None;
+        known.contact += 1;
+    }
+}
+
+impl Known {
+    fn note(&mut self, record: Record, sent: Instant, now: Instant) {
+        if self.generation == Some(record.generation) {
+            if record.settled {
+                self.settles = None;
+            }
+            self.confirmed = self.confirmed.max(Some(sent));
+        } else if self.confirmed.is_none_or(|confirmed| confirmed < sent) {
+            // An answer that was overtaken by a newer one is no news.
+            if self.generation.is_some() {
+                tracing::info!(
+                    generation = record.generation.as_str(),
+                    "the cache's epoch has moved: it begins empty"
+                );
+            }
+            self.generation = Some(record.generation);
+            self.settles = (!record.settled).then(|| now + SETTLE);
+            self.confirmed = Some(sent);
+        }
+    }
+}
+
+/// The name of a slot in Redis: the key, with the generation after its epoch.
+pub(super) struct SlotName<'a> {
+    pub(super) key: &'a RenderedKey,
+    /// How much of the key the namespace and the number of the epoch are.
+    pub(super) epoch_len: usize,
+    pub(super) generation: Generation,
+}
+
+impl ToRedisArgs for SlotName<'_> {
+    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
+        let (epoch, rest) = self
+            .key
+            .as_bytes()
+            .split_at_checked(self.epoch_len)
+            .unwrap_or_default();
+        let name = [epoch, b".", &self.generation.0, rest].concat();
+        out.write_arg(&name);
+    }
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
