@@ -41,18 +41,16 @@ impl RedisServer {
 
     /// Starts one with more options: `["--maxmemory", "2mb"]`.
     pub fn start_with(options: &[&str]) -> Self {
-        let directory = TempDir::new().expect("a temporary folder");
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         // Between looking for a free port and listening on it another may take it.
         for _ in 0..10 {
             let mut server = Self {
                 process: None,
-                directory: TempDir::new_in(directory.path()).expect("a temporary folder"),
+                directory: TempDir::new().expect("a temporary folder"),
                 port: free_port(),
                 options: options.clone(),
             };
             if server.launch() {
-                server.directory = directory;
                 return server;
             }
         }
@@ -84,7 +82,7 @@ impl RedisServer {
         self.process = None;
     }
 
-    /// Starts it again on the same port, empty.
+    /// Starts it again on the same port: empty, or with what a `SAVE` has kept.
     pub fn restart(&mut self) {
         self.kill();
         assert!(self.launch(), "redis-server did not start again");
