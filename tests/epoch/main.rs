@@ -146,12 +146,14 @@ async fn a_hit_is_one_plain_get() {
     let _: () = server.ask(&["CONFIG", "RESETSTAT"]);
     let mut hits = 0;
     // How often the record is asked for depends on the time that this takes: five or ten times a second.
-    while server.calls_of("getrange") < 3 {
+    eventually("the record is asked for", async || {
         for _ in 0..50 {
             source.through(&cache, &key).await;
             hits += 1;
         }
-    }
+        server.calls_of("getrange") >= 3
+    })
+    .await;
     assert_eq!(cache.stats().hits, hits);
     assert_eq!(server.calls_of("get"), hits);
     assert!(server.calls_of("getrange") <= hits / 2, "seldom");

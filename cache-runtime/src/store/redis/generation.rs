@@ -298,3 +298,73 @@ impl std::fmt::Debug for Generation {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(text: impl Into<Vec<u8>>) -> Option<Record> {
+        Record::read(&Value::BulkString(text.into()))
+    }
+
+    #[test]
+    fn a_record_reads_back() {
+        let generation = Generation::new();
+        let text = format!("{}:{}", generation.checked(), "0a1b");
+        let read = record(&*text).map(|record| (record.generation, record.settled));
+        assert_eq!(read, Some((generation, false)));
+        let read = record(text + ":settled").map(|record| (record.generation, record.settled));
+        assert_eq!(read, Some((generation, true)));
+        assert_ne!(Generation::new(), generation);
+    }
+
+    #[test]
+    fn a_damaged_record_is_none_or_says_less() {
+        let generation = Generation::new();
+        let text = format!("{}:0a1b:settled", generation.checked()).into_bytes();
+        for (i, bit) in (0..text.len()).flat_map(|i| (0..8).map(move |bit| (i, bit))) {
+            let mut damaged = text.clone();
+            damaged[i] ^= 1 << bit;
+            let same = record(damaged).is_none_or(|record| record.generation == generation);
+            assert!(same, "byte {i}, bit {bit}");
+        }
+        for foreign in ["", "nonsense", "1f6b0c93a2d7", "1f6b0c93a2d7.00000000:"] {
+            assert_eq!(record(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_is_no_news() {
+        let generations = Generations::new();
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let [old, new] = [Generation::new(), Generation::new()].map(|generation| Record {
+            generation,
+            settled: true,
+        });
+        assert_eq!(generations.plan(Need::Proof, start), None);
+        generations.opened(0, new, at(20), at(21));
+        generations.opened(0, old, at(10), at(30));
+        let plan = generations.plan(Need::Proof, at(40));
+        assert_eq!(plan.map(|plan| plan.generation), Some(new.generation));
+    }
+
+    #[test]
+    fn a_connection_that_is_lost_confirms_nothing() {
+        let generations = Generations::new();
+        let now = Instant::now();
+        let record = Record {
+            generation: Generation::new(),
+            settled: true,
+        };
+        generations.opened(0, record, now, now);
+        let plan = generations.plan(Need::Trust, now);
+        assert!(plan.is_some_and(|plan| !plan.asks));
+        generations.lost();
+        assert_eq!(generations.plan(Need::Trust, now), None);
+        generations.opened(0, record, now, now);
+        assert_eq!(generations.plan(Need::Trust, now), None, "of the lost one");
+        generations.opened(1, record, now, now);
+        assert!(generations.plan(Need::Trust, now).is_some());
+    }
+}
