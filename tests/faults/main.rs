@@ -1,13 +1,12 @@
 //! Promise 4 on a Redis that is refused, frozen, restarted, full, garbled, or holds what is not ours.
 
-mod garbler;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Mode, Policy};
-use cache_tests::{RedisServer, eventually, redis_server::free_port};
-use garbler::Garbler;
+use cache_tests::garbler::Garbler;
+use cache_tests::redis_server::free_port;
+use cache_tests::{RedisServer, eventually};
 
 const HOUR: Policy = Policy::new(Duration::from_secs(3600));
 

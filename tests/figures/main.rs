@@ -1,17 +1,17 @@
 //! What the README promises, as figures: `cargo run --release -p cache-tests --bin figures`.
 //!
-//! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused or
-//! frozen. Starts the servers and processes it needs, and stops them.
+//! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused,
+//! hung or garbled. Starts the servers and processes it needs, and stops them.
+
+mod outages;
 
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cache_runtime::{Cache, CacheConfig, Key, Policy, cached};
-use cache_tests::redis_server::free_port;
+use cache_runtime::cached;
+use cache_tests::RedisServer;
 use cache_tests::stampede::{self, BODY};
-use cache_tests::{RedisServer, eventually};
 use tokio::task::JoinSet;
 
 const CALLERS: usize = 500;
@@ -20,6 +20,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("stampede") => block_on(stampede::take_part(CALLERS / 4)),
         Some("measure") => block_on(measure()),
+        Some("watch") => block_on(outages::watch()),
         _ => {
             let server = RedisServer::start();
             println!(
@@ -34,7 +35,7 @@ fn main() {
             run_self("measure", Some(&server.url()));
             four_processes(&server);
             println!("\nA Redis at fault, store budget 250 ms\n");
-            block_on(outages());
+            block_on(outages::measure());
         }
     }
 }
@@ -187,61 +188,4 @@ async fn measure() {
             started.elapsed().as_millis(),
         );
     }
-}
-
-const HOUR: Policy = Policy::new(Duration::from_secs(3600));
-
-/// Calls a function whose source is free, and tells how long the calls took beyond that.
-async fn added(cache: &Cache, key: &Key, calls: usize) -> Vec<Duration> {
-    let mut times = Vec::with_capacity(calls);
-    for _ in 0..calls {
-        let started = Instant::now();
-        let loaded = cache
-            .get_or_load(key, HOUR, async || Ok::<_, ()>(7_u64))
-            .await;
-        times.push(started.elapsed());
-        assert_eq!(loaded, Ok(7));
-    }
-    times
-}
-
-fn show_added(what: &str, mut times: Vec<Duration>) {
-    let first = times[0];
-    times.sort();
-    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
-    println!("{what:<44}first {first:>9.1?}   median {median:>9.1?}   slowest {slowest:>9.1?}");
-}
-
-async fn outages() {
-    let cache = |url: &str| {
-        let config = CacheConfig::redis(url).expect("a URL");
-        Arc::new(Cache::new(config).expect("a cache"))
-    };
-    let key = Key::of("outage");
-
-    let refused = cache(&format!("redis://127.0.0.1:{}", free_port()));
-    show_added("refused: added per call", added(&refused, &key, 200).await);
-
-    let server = RedisServer::start();
-    let cache = cache(&server.url());
-    added(&cache, &key, 10).await;
-    show_added(
-        "well: added per call (a hit)",
-        added(&cache, &key, 2000).await,
-    );
-    server.freeze();
-    show_added("frozen: added per call", added(&cache, &key, 1000).await);
-    server.thaw();
-    let thawed = Instant::now();
-    eventually("hits", async || {
-        let before = cache.stats().hits;
-        added(&cache, &key, 1).await;
-        cache.stats().hits > before
-    })
-    .await;
-    println!(
-        "{:<44}{:>15.1?}",
-        "thawed: back to hits after",
-        thawed.elapsed()
-    );
 }

@@ -2,6 +2,7 @@
 //!
 //! A test starts the server it needs on a free port; dropping the handle stops it by its own pid.
 
+pub mod garbler;
 pub mod redis_server;
 pub mod stampede;
 pub mod wait;
