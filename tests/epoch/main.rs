@@ -92,7 +92,7 @@ async fn nothing_is_stale_while_the_epoch_moves() {
                 .await
                 .expect("delivered");
         }
-        let moves = async {
+        let moving = async {
             if round % 4 < 3 {
                 mover.advance_epoch().await.expect("moved");
             } else {
@@ -109,13 +109,13 @@ async fn nothing_is_stale_while_the_epoch_moves() {
                 assert_eq!(lost, 1);
             }
         };
-        let writes = async {
+        let writing = async {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..30))).await;
             source.write(round + 1);
             writer.invalidate(&key).await.expect("delivered");
             in_force.store(round + 1, Ordering::SeqCst);
         };
-        tokio::join!(moves, writes);
+        tokio::join!(moving, writing);
     }
     ends.store(true, Ordering::SeqCst);
     for reader in readers {
