@@ -40,7 +40,7 @@
 //! empty, a value, a lease or a fence; a **load** is one run of the function's own body, a **fill** the storing of what it
 //! returned; a **call site** is one annotated function.
 //!
-//! The guides: [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations).
+//! The guides: [what is promised, and how to test it](guide::guarantees), [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations).
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -74,6 +74,9 @@ mod token;
 
 /// The guides.
 pub mod guide {
+    #[doc = include_str!("../docs/guarantees.md")]
+    pub mod guarantees {}
+
     #[doc = include_str!("../docs/keys.md")]
     pub mod keys {}
 
