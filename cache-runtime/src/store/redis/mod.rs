@@ -27,7 +27,7 @@ use crate::solo::Solo;
 use crate::timer;
 
 use connection::{Connection, Connections};
-use generation::{Generation, Generations, Need, Record, SETTLE, SlotName, Verdict};
+use generation::{Generation, Generations, Need, Plan, Record, SETTLE, SlotName, Verdict};
 use script::Scripts;
 
 /// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
@@ -96,7 +96,15 @@ impl RedisStore {
         limit: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
         self.admit()?;
-        let result = self.carry_out(key, &step, ttl, limit).await;
+        let sent = Instant::now();
+        let until = sent + limit;
+        let result = match self.generations.plan(Need::of(&step), sent) {
+            Some(plan) if !plan.asks && matches!(step, Step::Read) => {
+                self.look(key, plan.generation, until).await
+            }
+            // Boxed: all else is rare beside a look, and its future several times as large.
+            plan => Box::pin(self.carry_out(key, &step, ttl, plan, sent, until)).await,
+        };
         self.note(&result);
         result
     }
@@ -141,62 +149,98 @@ impl RedisStore {
         }
     }
 
+    /// Reads a slot under a generation that is trusted: one `GET`.
+    async fn look(
+        &self,
+        key: &RenderedKey,
+        generation: Generation,
+        until: Instant,
+    ) -> Result<Reply<Payload>, CacheError> {
+        let connection = self.connections.get().await?;
+        let mut manager = connection.manager.clone();
+        let slot = self.slot(key, generation);
+        let asking = async { nothing_of_ours(read(&slot).query_async(&mut manager).await) };
+        let answer = self.answer(&connection, until, asking).await?;
+        reply(&Step::Read, answer).ok_or_else(|| self.out_of_step(&connection))
+    }
+
+    /// Carries out a step by a plan, and again until the generation it was carried out under is in force.
     async fn carry_out(
         &self,
         key: &RenderedKey,
         step: &Step<Payload>,
         ttl: Duration,
-        limit: Duration,
+        mut plan: Option<Plan>,
+        mut sent: Instant,
+        until: Instant,
     ) -> Result<Reply<Payload>, CacheError> {
-        let until = Instant::now() + limit;
-        let need = Need::of(step);
         for _ in 0..MAX_ROUNDS {
-            let sent = Instant::now();
-            let Some(plan) = self.generations.plan(need, sent) else {
-                self.open(false, until).await?;
-                continue;
-            };
-            let slot = SlotName {
-                key,
-                epoch_len: self.epoch_len,
-                generation: plan.generation,
-            };
-            let connection = self.connections.get().await?;
-            let asking = self.ask_slot(connection.manager.clone(), &slot, step, ttl);
-            let (answer, text) = if plan.asks {
-                let both = both(asking, self.ask_record(connection.manager.clone()));
-                let both = async {
-                    let (answer, text) = both.await;
-                    Ok((answer?, text?))
-                };
-                self.answer(&connection, until, both).await?
-            } else {
-                (self.answer(&connection, until, asking).await?, Value::Nil)
-            };
-            let reply = reply(step, answer).ok_or_else(|| self.out_of_step(&connection))?;
-            if !plan.asks {
-                return Ok(reply);
-            }
-            let now = Instant::now();
-            match self
-                .generations
-                .verdict(plan, Record::read(&text), sent, now)
-            {
-                Verdict::Settles(moment) if need == Need::Proof => {
-                    self.settle(plan.generation, moment, until).await;
+            if let Some(plan) = plan {
+                let slot = self.slot(key, plan.generation);
+                if let Some(reply) = self.attempt(&slot, step, ttl, plan, sent, until).await? {
                     return Ok(reply);
                 }
-                Verdict::Holds | Verdict::Settles(_) => return Ok(reply),
-                Verdict::Moved => {}
-                Verdict::Gone => {
-                    self.open(false, until).await?;
-                }
+            } else {
+                self.open(false, until).await?;
             }
+            sent = Instant::now();
+            plan = self.generations.plan(Need::of(step), sent);
         }
         Err(CacheError::because(
             ErrorKind::Rejected,
             "the epoch moved each time it was asked",
         ))
+    }
+
+    /// Carries out a step by a plan; `None` if it was carried out under a generation that is not in force.
+    async fn attempt(
+        &self,
+        slot: &SlotName<'_>,
+        step: &Step<Payload>,
+        ttl: Duration,
+        plan: Plan,
+        sent: Instant,
+        until: Instant,
+    ) -> Result<Option<Reply<Payload>>, CacheError> {
+        let connection = self.connections.get().await?;
+        let asking = self.ask_slot(connection.manager.clone(), slot, step, ttl);
+        let (answer, text) = if plan.asks {
+            let both = both(asking, self.ask_record(connection.manager.clone()));
+            let both = async {
+                let (answer, text) = both.await;
+                Ok((answer?, text?))
+            };
+            self.answer(&connection, until, both).await?
+        } else {
+            (self.answer(&connection, until, asking).await?, Value::Nil)
+        };
+        let reply = reply(step, answer).ok_or_else(|| self.out_of_step(&connection))?;
+        if !plan.asks {
+            return Ok(Some(reply));
+        }
+        let verdict = self
+            .generations
+            .verdict(plan, Record::read(&text), sent, Instant::now());
+        match verdict {
+            Verdict::Settles(moment) if Need::of(step) == Need::Proof => {
+                self.settle(plan.generation, moment, until).await;
+            }
+            Verdict::Holds | Verdict::Settles(_) => {}
+            Verdict::Moved => return Ok(None),
+            Verdict::Gone => {
+                self.open(false, until).await?;
+                return Ok(None);
+            }
+        }
+        Ok(Some(reply))
+    }
+
+    fn slot<'a>(&self, key: &'a RenderedKey, generation: Generation) -> SlotName<'a> {
+        SlotName {
+            key,
+            epoch_len: self.epoch_len,
+            generation,
+        }
     }
 
     async fn ask_slot(
@@ -210,15 +254,13 @@ impl RedisStore {
             return script.invoke_async(&mut manager).await;
         }
         let command = if matches!(step, Step::Read) {
-            "GET"
+            read(slot)
         } else {
-            "UNLINK"
+            let mut command = redis::cmd("UNLINK");
+            command.arg(slot);
+            command
         };
-        let answer = redis::cmd(command)
-            .arg(slot)
-            .query_async(&mut manager)
-            .await;
-        nothing_of_ours(answer)
+        nothing_of_ours(command.query_async(&mut manager).await)
     }
 
     async fn ask_record(&self, mut manager: ConnectionManager) -> RedisResult<Value> {
@@ -364,6 +406,12 @@ fn says_nothing(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Garbled
     )
+}
+
+fn read(slot: &SlotName<'_>) -> redis::Cmd {
+    let mut command = redis::cmd("GET");
+    command.arg(slot);
+    command
 }
 
 /// A key of another type is not ours, so as good as empty.
