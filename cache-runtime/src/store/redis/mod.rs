@@ -23,6 +23,7 @@ use crate::solo::Solo;
 use crate::timer;
 
 use connection::{Connection, Connections};
+pub(crate) use wire::read as read_slot;
 
 /// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
 pub(crate) struct RedisStore {
