@@ -40,7 +40,7 @@ pub(crate) enum SealError {
 
 /// Why a value in the store is none for this reader.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+pub struct Unreadable;
 
 /// Wraps a value, or its known absence.
 pub(crate) fn seal<T: Serialize>(

@@ -10,13 +10,17 @@ pub use crate::outcome::{
 pub use crate::policy::Policy;
 pub use crate::site::{CALL_SITES, CallSite, Effect};
 
+pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::cache::{Cache, global};
+use crate::cache::{Cache, global, seal_error};
+use crate::envelope;
 use crate::error::{CacheError, InvalidationError};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
@@ -173,6 +177,39 @@ fn of_value<R: Outcome<S>, S>(
     }
 }
 
+/// A value as it stands in a store of bytes, for the tests with hostile ones.
+///
+/// # Errors
+///
+/// When it cannot be encoded.
+pub fn seal<T: Serialize>(
+    key: &[u8],
+    value: Option<&T>,
+    version: u32,
+) -> Result<Bytes, CacheError> {
+    envelope::seal(key, value, version, usize::MAX).map_err(seal_error)
+}
+
+/// Reads what stands in a store of bytes.
+///
+/// # Errors
+///
+/// When it is no value for this reader.
+pub fn open<T: DeserializeOwned>(
+    key: &[u8],
+    bytes: &[u8],
+    version: u32,
+) -> Result<Option<T>, Unreadable> {
+    envelope::open(key, bytes, version)
+}
+
+/// What a reader of a slot in Redis is told.
+#[cfg(feature = "redis")]
+#[must_use]
+pub fn read_slot(slot: Vec<u8>) -> Reply<Bytes> {
+    crate::store::redis::read_slot(slot).map(sealed)
+}
+
 /// Carries out one step on one slot of a cache's store, for the tests of the stores.
 ///
 /// # Errors
@@ -190,8 +227,12 @@ pub async fn apply_step(
         .store
         .apply(&cache.render(key), step.map(Payload::Sealed), ttl, limit)
         .await?;
-    Ok(reply.map(|payload| match payload {
+    Ok(reply.map(sealed))
+}
+
+fn sealed(payload: Payload) -> Bytes {
+    match payload {
         Payload::Sealed(bytes) => bytes,
         Payload::Typed(..) => Bytes::new(),
-    }))
+    }
 }

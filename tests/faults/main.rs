@@ -6,7 +6,8 @@ use std::time::Duration;
 use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Mode, Policy};
 use cache_tests::garbler::Garbler;
 use cache_tests::redis_server::free_port;
-use cache_tests::{RedisServer, eventually};
+use cache_tests::wait::LIMIT;
+use cache_tests::{RedisServer, eventually, halted};
 
 const HOUR: Policy = Policy::new(Duration::from_secs(3600));
 
@@ -444,6 +445,21 @@ fn many_runtimes_have_a_connection_each() {
         .and_then(|count| count.trim().parse().ok())
         .expect("a count");
     assert!(connections <= 20 + 5, "{connections} connections");
+}
+
+/// One of the first calls on a connection is kept and polled no further, as `select!` leaves a future that it does not own.
+#[tokio::test]
+async fn a_call_that_is_not_polled_any_more_is_in_nobodys_way() {
+    let server = RedisServer::start();
+    let source = Source::default();
+    for times in 1..6 {
+        let cache = cache(&server.url());
+        let (kept, other) = (Key::of("kept"), Key::of("other"));
+        let kept = halted(source.through(&cache, &kept), times).await;
+        let passed = tokio::time::timeout(LIMIT, source.through(&cache, &other)).await;
+        assert_eq!(passed, Ok(0), "one kept after {times} polls");
+        drop(kept);
+    }
 }
 
 /// A lease of ours that could not be given back is recognised: nobody waits for its expiry.

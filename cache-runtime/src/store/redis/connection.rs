@@ -1,12 +1,11 @@
 //! Connections: one per tokio runtime, opened by the first call on it, replaced when it does not recover by itself.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::runtime::{Handle, Id};
-use tokio::sync::OnceCell;
 
 use crate::error::{CacheError, ErrorKind};
 use crate::lock::lock;
@@ -42,7 +41,7 @@ pub(super) struct Connection {
 struct Health {
     since: Instant,
     failures: AtomicU32,
-    has_drivers: OnceCell<bool>,
+    has_drivers: OnceLock<bool>,
 }
 
 impl Connections {
@@ -57,17 +56,7 @@ impl Connections {
     pub(super) async fn get(&self) -> Result<Connection, CacheError> {
         let runtime = Handle::try_current().map_err(|_| CacheError::new(ErrorKind::NoRuntime))?;
         let connection = self.of(runtime.id())?;
-        let has_drivers = match connection.health.has_drivers.get() {
-            Some(known) => *known,
-            None => {
-                *connection
-                    .health
-                    .has_drivers
-                    .get_or_init(|| has_drivers(&runtime))
-                    .await
-            }
-        };
-        if has_drivers {
+        if connection.has_drivers(&runtime).await {
             Ok(connection)
         } else {
             Err(CacheError::new(ErrorKind::NoRuntime))
@@ -97,7 +86,7 @@ impl Connections {
             health: Arc::new(Health {
                 since: Instant::now(),
                 failures: AtomicU32::new(0),
-                has_drivers: OnceCell::new(),
+                has_drivers: OnceLock::new(),
             }),
         };
         open.push(connection.clone());
@@ -127,6 +116,26 @@ impl Connections {
     }
 }
 
+impl Connection {
+    /// Whether its runtime can be used. Callers who come before this is known each find it out for themselves: a call that
+    /// is kept and not polled any more must not stand in the way of the others.
+    async fn has_drivers(&self, runtime: &Handle) -> bool {
+        let known = &self.health.has_drivers;
+        if let Some(known) = known.get() {
+            return *known;
+        }
+        let found = has_drivers(runtime).await;
+        *known.get_or_init(|| {
+            if !found {
+                tracing::error!(
+                    "the cache stays off on this tokio runtime: Redis needs its I/O and time drivers (`enable_all`)"
+                );
+            }
+            found
+        })
+    }
+}
+
 /// Whether a runtime can sleep and use the network. Where its drivers are not enabled, tokio panics; in a task of its own
 /// that ends the task, and is told.
 async fn has_drivers(runtime: &Handle) -> bool {
@@ -135,13 +144,7 @@ async fn has_drivers(runtime: &Handle) -> bool {
         // Sends nothing. Only the panic counts, not an error of a system that is out of sockets.
         drop(tokio::net::UdpSocket::bind(("127.0.0.1", 0)).await);
     });
-    let has_drivers = uses_both.await.is_ok();
-    if !has_drivers {
-        tracing::error!(
-            "the cache stays off on this tokio runtime: Redis needs its I/O and time drivers (`enable_all`)"
-        );
-    }
-    has_drivers
+    uses_both.await.is_ok()
 }
 
 /// rustls panics on the first connection where it cannot tell which cryptography to use, as soon as the program's crates

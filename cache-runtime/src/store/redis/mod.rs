@@ -29,6 +29,7 @@ use crate::timer;
 use connection::{Connection, Connections};
 use generation::{Generation, Generations, Need, Plan, Record, SETTLE, SlotName, Verdict};
 use script::Scripts;
+pub(crate) use wire::read as read_slot;
 
 /// Slots in a Redis server. A read is one `GET`, every other step one script on one key.
 pub(crate) struct RedisStore {

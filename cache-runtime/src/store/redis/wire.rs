@@ -24,7 +24,7 @@ const FENCE: u8 = 0xFA;
 const PREFIX_LEN: usize = 1 + Token::LEN;
 
 /// What a reader of these bytes is told.
-pub(super) fn read(slot: Vec<u8>) -> Reply<Payload> {
+pub(crate) fn read(slot: Vec<u8>) -> Reply<Payload> {
     let state = slot.first().copied();
     let token = slot.get(1..PREFIX_LEN).and_then(Token::from_slice);
     match (state, token, slot.len()) {

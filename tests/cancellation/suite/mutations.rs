@@ -1,0 +1,159 @@
+//! Whoever changes something: it is invalidated, however the call ends.
+
+use std::panic::AssertUnwindSafe;
+
+use cache_runtime::{InvalidationError, global, invalidates};
+use cache_tests::cut;
+use futures_util::FutureExt;
+
+use super::{
+    BEGUN, FINISHED, HOUR, Source, fresh, in_time, is_delivered, is_free, key, read, turn,
+};
+
+#[derive(Debug)]
+struct Failure;
+
+impl<T> From<InvalidationError<T>> for Failure {
+    fn from(_: InvalidationError<T>) -> Self {
+        Self
+    }
+}
+
+#[invalidates("cancellation:<id>")]
+async fn plain(id: u64, source: &Source) {
+    source.commit().await;
+}
+
+#[invalidates("cancellation:<id>", fence)]
+async fn fenced(id: u64, source: &Source) {
+    source.commit().await;
+}
+
+#[invalidates("cancellation:<id>", on_error = "fail")]
+async fn or_fail(id: u64, source: &Source) -> Result<(), Failure> {
+    source.commit().await;
+    Ok(())
+}
+
+#[invalidates("cancellation:<id>", fence, on_error = "fail")]
+async fn fenced_or_fail(id: u64, source: &Source) -> Result<(), Failure> {
+    source.commit().await;
+    Ok(())
+}
+
+#[invalidates("cancellation:<id>", "cancellation:<return>")]
+async fn by_argument_and_return(id: u64, source: &Source) -> u64 {
+    source.commit().await;
+    id
+}
+
+#[invalidates("cancellation:<return>")]
+async fn by_return(id: u64, source: &Source) -> u64 {
+    source.commit().await;
+    id
+}
+
+async fn put(id: u64, source: &Source) {
+    source.commit().await;
+    let _ = global().put(&key(id), 1_u64, HOUR).await;
+}
+
+async fn invalidate(id: u64, source: &Source) {
+    source.commit().await;
+    let _ = global().invalidate(&key(id)).await;
+}
+
+/// What a mutation guarantees if its body is cut off half-way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    /// The key is invalidated.
+    Invalidated,
+    /// And its fence is left to expire, because the commit may still arrive.
+    Fenced,
+    /// Nothing: what is to be invalidated comes after the body.
+    Nothing,
+}
+
+/// A value of 0 in the cache, before a mutation.
+async fn cached_zero(source: &Source) -> u64 {
+    let id = fresh();
+    assert_eq!(read(id, source).await, 0);
+    id
+}
+
+/// What must hold when the mutation of `id` is over.
+async fn check(id: u64, source: &Source, cut_off: CutOff) {
+    let is_cut_off = (BEGUN..FINISHED).contains(&source.progress());
+    if is_cut_off && cut_off == CutOff::Nothing {
+        return;
+    }
+    let value = in_time(read(id, source)).await;
+    assert_eq!(value, source.value(), "at once in this process");
+    is_delivered(id, source).await;
+    let stands = is_cut_off && cut_off == CutOff::Fenced;
+    assert_eq!(is_free(id, source).await, !stands, "{}", source.progress());
+}
+
+/// Drops a mutation at each of its await points, in several rounds: in the first of them the store is slower to answer, so
+/// that what was the third point for one call may be the first for the next.
+async fn dropped<R>(mutation: impl AsyncFn(u64, &Source) -> R, cut_off: CutOff) {
+    let _turn = turn().await;
+    let mut progress = Vec::new();
+    for _ in 0..3 {
+        for times in 1.. {
+            let source = Source::new();
+            let id = cached_zero(&source).await;
+            let returned = cut(mutation(id, &source), times).await;
+            check(id, &source, cut_off).await;
+            if returned.is_some() {
+                break;
+            }
+            progress.push(source.progress());
+        }
+    }
+    for point in BEGUN..FINISHED {
+        assert!(progress.contains(&point), "no cut at {point}: {progress:?}");
+    }
+    let delivery = progress.contains(&FINISHED);
+    assert_eq!(delivery, crate::STORE_TAKES_TIME, "{progress:?}");
+}
+
+/// Lets a mutation panic at each of its await points.
+async fn panicking<R>(mutation: impl AsyncFn(u64, &Source) -> R, cut_off: CutOff) {
+    let _turn = turn().await;
+    for point in BEGUN..FINISHED {
+        let source = Source::panicking_at(point);
+        let id = cached_zero(&source).await;
+        let panicked = AssertUnwindSafe(mutation(id, &source)).catch_unwind().await;
+        assert!(panicked.is_err());
+        check(id, &source, cut_off).await;
+    }
+}
+
+macro_rules! dropped_and_panicking {
+    ($($name:ident: $cut_off:ident;)*) => {$(
+        mod $name {
+            use super::CutOff;
+
+            #[tokio::test]
+            async fn dropped() {
+                super::dropped(super::$name, CutOff::$cut_off).await;
+            }
+
+            #[tokio::test]
+            async fn panicking() {
+                super::panicking(super::$name, CutOff::$cut_off).await;
+            }
+        }
+    )*};
+}
+dropped_and_panicking! {
+    plain: Invalidated;
+    fenced: Fenced;
+    or_fail: Invalidated;
+    fenced_or_fail: Fenced;
+    by_argument_and_return: Invalidated;
+    by_return: Nothing;
+    put: Nothing;
+    invalidate: Nothing;
+}

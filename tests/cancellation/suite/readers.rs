@@ -1,0 +1,151 @@
+//! Whoever loads, waits for another's load, or fills: the key is free afterwards, and nobody waits in vain.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+
+use cache_runtime::global;
+use cache_tests::{cut, eventually, halted};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use tokio::task::yield_now;
+
+use super::{HOUR, LOADED, LOADING, Source, fresh, in_time, is_free, key, read, turn};
+
+async fn get_or_load(id: u64, source: &Source) -> u64 {
+    let load = async || Ok::<_, Infallible>(source.load().await);
+    let Ok(value) = global().get_or_load(&key(id), HOUR, load).await;
+    value
+}
+
+async fn get_or_load_optional(id: u64, source: &Source) -> u64 {
+    let load = async || Ok::<_, Infallible>(Some(source.load().await));
+    let Ok(value) = global().get_or_load_optional(&key(id), HOUR, load).await;
+    value.expect("what was loaded")
+}
+
+const FOLLOWERS: usize = 3;
+
+/// Lets those go on who wait for a reply that the store has given.
+async fn turns_for_all() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
+/// Alone: the lease is given back, or the value is stored.
+async fn alone(reader: impl AsyncFn(u64, &Source) -> u64) {
+    let _turn = turn().await;
+    let mut loads = Vec::new();
+    for times in 1.. {
+        let (id, source) = (fresh(), Source::new());
+        let value = cut(reader(id, &source), times).await;
+        loads.push(source.loads());
+        assert!(is_free(id, &source).await, "after {times} polls");
+        if value.is_some() {
+            break;
+        }
+    }
+    assert!(loads.contains(&1), "it was cut while it loaded");
+}
+
+/// A leader is dropped at each of his await points. Those who wait for him go on, and one of them loads.
+async fn leading(reader: impl AsyncFn(u64, &Source) -> u64) {
+    let _turn = turn().await;
+    for times in 1.. {
+        let (id, source) = (fresh(), Source::new());
+        let Err(leader) = halted(reader(id, &source), times).await else {
+            break;
+        };
+        let reads = crate::reads_of_the_store();
+        let drop_him = async {
+            eventually("all have read that there is a lease", async || {
+                crate::reads_of_the_store() >= reads.saturating_add(FOLLOWERS as u64)
+            })
+            .await;
+            turns_for_all().await;
+            drop(leader);
+        };
+        let followers = join_all((0..FOLLOWERS).map(|_| reader(id, &source)));
+        let (values, ()) = in_time(async { tokio::join!(followers, drop_him) }).await;
+        assert_eq!(values, [0; FOLLOWERS]);
+        assert!(source.loads() <= 2, "his load, and one in its place");
+        assert!(is_free(id, &source).await, "after {times} polls");
+    }
+}
+
+/// One who waits is dropped at each of his await points. That is nothing to the leader, nor to the others.
+async fn following(reader: impl AsyncFn(u64, &Source) -> u64) {
+    let _turn = turn().await;
+    for times in 1.. {
+        let (id, source) = (fresh(), Source::closed());
+        let reads = crate::reads_of_the_store();
+        let follow = async {
+            eventually("the leader loads", async || source.loads() == 1).await;
+            let others = join_all((1..FOLLOWERS).map(|_| reader(id, &source)));
+            tokio::join!(cut(reader(id, &source), times), others)
+        };
+        let open = async {
+            eventually("all have read that there is a lease", async || {
+                // The leader before them.
+                crate::reads_of_the_store() >= reads.saturating_add(FOLLOWERS as u64 + 1)
+            })
+            .await;
+            turns_for_all().await;
+            source.open();
+        };
+        let all = async { tokio::join!(reader(id, &source), follow, open) };
+        let (value, (cut_off, others), ()) = in_time(all).await;
+        assert_eq!(value, 0);
+        assert_eq!(others, [0; FOLLOWERS - 1]);
+        assert_eq!(source.loads(), 1);
+        assert!(is_free(id, &source).await, "after {times} polls");
+        if cut_off.is_some() {
+            break;
+        }
+    }
+}
+
+/// A leader panics at each await point of his body. Those who wait for him load.
+async fn panicking(reader: impl AsyncFn(u64, &Source) -> u64) {
+    let _turn = turn().await;
+    for point in [LOADING, LOADED] {
+        let (id, source) = (fresh(), Source::panicking_at(point));
+        let all = (0..=FOLLOWERS).map(|_| AssertUnwindSafe(reader(id, &source)).catch_unwind());
+        let results = in_time(join_all(all)).await;
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        assert!(source.has_failed.load(Ordering::SeqCst));
+        assert!(is_free(id, &source).await);
+    }
+}
+
+macro_rules! readers {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn alone() {
+                super::alone(super::$name).await;
+            }
+
+            #[tokio::test]
+            async fn leading() {
+                super::leading(super::$name).await;
+            }
+
+            #[tokio::test]
+            async fn following() {
+                super::following(super::$name).await;
+            }
+
+            #[tokio::test]
+            async fn panicking() {
+                super::panicking(super::$name).await;
+            }
+        }
+    )*};
+}
+readers! {
+    read
+    get_or_load
+    get_or_load_optional
+}

@@ -1,0 +1,98 @@
+//! The properties, on inputs that are made to hurt.
+
+use cache_hostile_tests::{envelope, key, template};
+use proptest::prelude::*;
+
+/// What a decoder would stumble over: announcements of 4 GiB, and nesting in each way that a value can nest.
+fn encodings() -> impl Strategy<Value = Vec<u8>> {
+    let fragment = prop::sample::select(vec![
+        &b"\xdd\xff\xff\xff\xff"[..],
+        b"\xdf\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xc9\xff\xff\xff\xff",
+        b"\xdc\xff\xff",
+        b"\xdc\0\x02",
+        b"\x91",
+        b"\x92",
+        b"\x81\xa4Cons",
+        b"\xa3End",
+        b"\x81\xa8children\x91",
+        b"\x82\xa1t\xa4Node\xa8children\x91",
+        b"\x82\xa1t\xa4Node\xa8children\xdd\xff\xff\xff\xff",
+        b"\x81\xa1t\xa4Leaf",
+        b"\x81\xa4name",
+        b"\x81\xa7unknown",
+        b"\x90",
+        b"\x80",
+        b"\xa1a",
+        b"\xa0",
+        b"\xc0",
+        b"\xc1",
+        b"\x07",
+        b"\xcd\x01\0",
+        b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\xc4\x02ab",
+        b"\xd4\0a",
+        b"\xf8",
+        b"\xfa0",
+    ]);
+    // Mostly once; sometimes so often that a recursion without a bound overflows.
+    let times = prop_oneof![20 => Just(1_usize), 2 => 2..200_usize, 1 => Just(20_000)];
+    let fragments = prop::collection::vec((fragment, times), 0..6).prop_map(|all| {
+        all.into_iter()
+            .flat_map(|(f, times)| f.repeat(times))
+            .collect()
+    });
+    prop_oneof![4 => fragments, 1 => prop::collection::vec(any::<u8>(), 0..200)]
+}
+
+fn templates() -> impl Strategy<Value = String> {
+    let fragment = prop::sample::select(vec![
+        "<a>", "<b.c>", "<r#type>", "<self.0>", "<t:hash>", "<return>", "<", ">", "<<", ">>", "<>",
+        ":", "-", "/", ".", "x", "é", "%", "*", " ", "\0", "{", "user", "hash", "_", "<a:hsah>",
+    ]);
+    let well_formed =
+        prop::sample::select(vec!["<a>", "<b:hash>", ":", "-", "/", ":x", "<<", ">>"]);
+    prop_oneof![
+        prop::collection::vec(fragment, 0..12).prop_map(|all| all.concat()),
+        prop::collection::vec(well_formed, 0..8).prop_map(|all| all.concat()),
+        any::<String>(),
+    ]
+}
+
+fn values() -> impl Strategy<Value = Vec<key::Value>> {
+    let nasty = prop::sample::select(vec![
+        ":", "%", "*", "-", "/", "<", ">", "n", "s", "h", "3A", "25", "%n", "{", "}", "\\", "?",
+        "[", " ", "\0", "\u{7f}", "\u{85}", "é", "\u{fffd}", "x",
+    ]);
+    let short = prop::collection::vec(nasty, 0..5).prop_map(|all| all.concat());
+    let text = prop_oneof![
+        9 => short.clone(),
+        3 => any::<String>(),
+        1 => (short, 100..200_usize).prop_map(|(text, times)| text.repeat(times)),
+    ];
+    prop::collection::vec(
+        prop::option::weighted(0.9, prop::option::weighted(0.9, text)),
+        1..5,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn no_bytes_are_a_wrong_value(version: u32, bytes in encodings()) {
+        envelope::check(version, &bytes);
+    }
+
+    #[test]
+    fn no_argument_breaks_out_of_its_part(template in templates(), values in values()) {
+        key::check(&template, &values);
+    }
+
+    #[test]
+    fn no_template_is_misread(template in templates()) {
+        template::check(&template);
+    }
+}
