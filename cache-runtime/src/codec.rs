@@ -62,11 +62,8 @@ fn is_sound(mut bytes: &[u8]) -> bool {
             };
             *end = owed;
             depth += 1;
+            // Cannot overflow: each announcement takes a byte, and is of less than 2^34.
             owed += children;
-        }
-        // Each takes at least a byte.
-        if owed > bytes.len() as u64 {
-            return false;
         }
         while depth > 0 && ends[depth - 1] == owed {
             depth -= 1;

@@ -23,6 +23,7 @@ const CHECK: usize = 8;
 /// right otherwise.
 pub fn check(version: u32, bytes: &[u8]) {
     slot(bytes);
+    sealed(version);
     of_type::<String>(PLAIN, version, bytes);
     of_type::<Vec<u8>>(PLAIN, version, bytes);
     of_type::<Vec<u64>>(PLAIN, version, bytes);
@@ -95,6 +96,22 @@ fn slot(bytes: &[u8]) {
         Reply::Miss => {}
         other => panic!("a look at a slot found {other:?}"),
     }
+}
+
+/// What is sealed stands there as the guide says.
+fn sealed(version: u32) {
+    let ours = Header::of::<u32>(version);
+    let sealed = seal(KEY, Some(&version), version).expect("a number can be written");
+    let encoded = &sealed[CHECK + ours.len()..];
+    assert_eq!(sealed, ours.sealing(KEY, encoded));
+    damaged::<u32>(&sealed, version);
+
+    let absent = Header { present: 0, ..ours };
+    let sealed = seal::<u32>(KEY, None, version).expect("nothing can be written");
+    assert_eq!(sealed, absent.sealing(KEY, &[]));
+    assert_eq!(open::<u32>(KEY, &sealed, version), Ok(None));
+    let with_a_value = absent.sealing(KEY, encoded);
+    assert_eq!(open::<u32>(KEY, &with_a_value, version), Err(Unreadable));
 }
 
 /// `bytes` as they are, and as an encoding.
