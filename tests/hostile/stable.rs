@@ -96,7 +96,7 @@ fn values() -> impl Strategy<Value = Vec<key::Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn no_bytes_are_a_wrong_value(version: u32, bytes in encodings()) {

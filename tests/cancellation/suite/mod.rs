@@ -167,6 +167,13 @@ pub(crate) async fn in_time<R>(future: impl Future<Output = R>) -> R {
     result.expect("nobody waits for an expiry")
 }
 
+/// Lets those go on who wait for a reply that the store has given.
+pub(crate) async fn turns_for_all() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
 /// Nothing waits for delivery, and another process sees nothing old.
 pub(crate) async fn is_delivered(id: u64, source: &Source) {
     cache_tests::eventually("the invalidation is delivered", async || {

@@ -8,9 +8,10 @@ use cache_runtime::global;
 use cache_tests::{cut, eventually, halted};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tokio::task::yield_now;
 
-use super::{HOUR, LOADED, LOADING, Source, fresh, in_time, is_free, key, read, turn};
+use super::{
+    HOUR, LOADED, LOADING, Source, fresh, in_time, is_free, key, read, turn, turns_for_all,
+};
 
 async fn get_or_load(id: u64, source: &Source) -> u64 {
     let load = async || Ok::<_, Infallible>(source.load().await);
@@ -25,13 +26,6 @@ async fn get_or_load_optional(id: u64, source: &Source) -> u64 {
 }
 
 const FOLLOWERS: usize = 3;
-
-/// Lets those go on who wait for a reply that the store has given.
-async fn turns_for_all() {
-    for _ in 0..100 {
-        yield_now().await;
-    }
-}
 
 /// Alone: the lease is given back, or the value is stored.
 async fn alone(reader: impl AsyncFn(u64, &Source) -> u64) {
