@@ -26,7 +26,7 @@ use crate::knobs::{FENCE, KEYS, STORE_BUDGET};
 use crate::record::{Ending, Found, Kind, Mutated, Op, Process, Read, Record};
 
 /// How long after a fault the breaker, the connections and what is undelivered may take to come back.
-const AFTERMATH: Duration = Duration::from_millis(2500);
+const AFTERMATH: Duration = Duration::from_millis(2000);
 
 /// A record may be written this much later than the moment it tells of.
 const LATE: Duration = Duration::from_millis(100);
@@ -286,10 +286,11 @@ impl Checker {
         if let Some(commit) = committed(key, mutated) {
             key.require_of_all(from, commit.version);
         }
-        let leaves_fence =
-            mutated.kind.has_fence() && mutated.ending != Ending::Returned;
-        let quiet = if leaves_fence { FENCE } else { Duration::ZERO };
-        key.end_mutation(mutated.op, from + quiet + EXPIRY_SLACK);
+        if mutated.kind.has_fence() {
+            let is_left = mutated.ending != Ending::Returned;
+            key.end_fence(mutated.op, is_left, from + FENCE + EXPIRY_SLACK);
+        }
+        key.end_mutation(mutated.op, from);
     }
 
     /// At some moment between the two, nothing was undelivered.

@@ -121,7 +121,7 @@ impl Schedule {
             random: Rng::with_seed(seed),
             workers,
             round: Vec::new(),
-            in_burst: 0,
+            in_burst: 1,
         }
     }
 }

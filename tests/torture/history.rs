@@ -16,6 +16,8 @@ pub(crate) struct KeyHistory {
     for_all: Timeline,
     for_one: HashMap<Process, Timeline>,
     mutations: VecDeque<Mutation>,
+    /// Until when a fence may stand that nobody lowers.
+    fenced_until: Moment,
     loads: VecDeque<Loaded>,
 }
 
@@ -109,19 +111,32 @@ impl KeyHistory {
         }
     }
 
+    /// A mutation with a fence has ended. If it left the fence standing, or joined one that was left, the fence lives on for
+    /// as long as a fence does: a raise lets the whole of it live on.
+    pub(crate) fn end_fence(&mut self, op: Op, is_left: bool, until: Moment) {
+        let mut begun = self.mutations.iter().filter(|known| known.op == op);
+        let joined = begun.any(|known| known.from <= self.fenced_until);
+        if is_left || joined {
+            self.fenced_until = self.fenced_until.max(until);
+        }
+    }
+
     /// What a dead process was about ends then at the latest.
     pub(crate) fn end_mutations_of(&mut self, process: Process, to: Moment) {
         for mutation in &mut self.mutations {
             if mutation.op.process == process && mutation.to.is_none() {
                 mutation.to = Some(to);
+                self.fenced_until = self.fenced_until.max(to);
             }
         }
     }
 
+    /// Whether a mutation could be under way, for the store or for a process, at some time between the two.
     pub(crate) fn is_mutated_within(&self, from: Moment, to: Moment) -> bool {
-        self.mutations.iter().any(|mutation| {
-            mutation.from <= to && mutation.to.is_none_or(|ended| ended >= from)
-        })
+        self.fenced_until >= from
+            || self.mutations.iter().any(|mutation| {
+                mutation.from <= to && mutation.to.is_none_or(|ended| ended >= from)
+            })
     }
 
     pub(crate) fn add_load(&mut self, loaded: Loaded) {

@@ -89,7 +89,7 @@ impl Storm {
 
     /// The worker mutates a key, for a short time or for longer than its fence lives, and is killed after the commit.
     async fn kill(&mut self, worker: usize, fleet: &mut Fleet) -> io::Result<bool> {
-        let key = self.random.u64(0..KEYS);
+        let key = self.random.u64(0..KEYS / 2) * 2;
         let longest = FENCE.as_millis().try_into().unwrap_or(0) * 3 / 2;
         let after_ms = if self.random.bool() {
             self.random.u64(0..100)

@@ -108,9 +108,9 @@ pub(super) async fn find(source: &Source, key: u64) -> Result<Entry, Failure> {
     source.load(key).await
 }
 
-/// The same slots without a macro, and values that expire now and then.
+/// The same slots without a macro, and values that expire all the time.
 pub(super) async fn find_directly(source: &Source, key: u64) -> Result<Entry, Failure> {
-    const BRIEF: Policy = Policy::new(Duration::from_millis(700));
+    const BRIEF: Policy = Policy::new(Duration::from_millis(150));
     global()
         .get_or_load(&Key::of("hot").part(&key), BRIEF, || source.load(key))
         .await

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::repository::{self, Change, Failure, Source};
 use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
-use crate::knobs::{KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK};
+use crate::knobs::{KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences};
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
 use crate::value::Entry;
@@ -53,7 +53,7 @@ impl Caller {
             let think = self.up_to(THINK);
             tokio::time::sleep(think).await;
             let key = self.random.u64(0..KEYS);
-            if self.random.u8(0..100) < 96 {
+            if self.random.u8(0..100) < 98 {
                 let source = self.source();
                 let patience = self.one_in(50).then(|| self.up_to_ms(30));
                 self.read(key, source, patience, false).await;
@@ -108,13 +108,13 @@ impl Caller {
 
     async fn mutate(&mut self, key: u64) {
         let kind = match self.random.u8(0..10) {
-            0..4 => Kind::Plain,
-            4 => Kind::OrFail,
-            5 => Kind::Fenced,
-            6..9 => Kind::FencedOrFail,
-            _ => Kind::ByHand,
+            0..3 if takes_fences(key) => Kind::FencedOrFail,
+            3 if takes_fences(key) => Kind::Fenced,
+            4..6 => Kind::OrFail,
+            6 => Kind::ByHand,
+            _ => Kind::Plain,
         };
-        let fate = match self.random.u8(0..40) {
+        let fate = match self.random.u8(0..100) {
             0 => Fate::Fail,
             1 => Fate::CommitAfterFailing,
             _ => Fate::Commit,
@@ -127,7 +127,7 @@ impl Caller {
         } else {
             self.up_to_ms(8)
         };
-        let is_dropped = kind != Kind::ByHand && self.one_in(10);
+        let is_dropped = kind != Kind::ByHand && self.one_in(25);
         let patience = is_dropped.then(|| self.up_to(before + Duration::from_millis(20)));
         self.change(key, kind, fate, before, patience).await;
     }
