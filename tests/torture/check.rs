@@ -26,7 +26,7 @@ use crate::knobs::{FENCE, KEYS, STORE_BUDGET};
 use crate::record::{Ending, Found, Kind, Mutated, Op, Process, Read, Record};
 
 /// How long after a fault the breaker, the connections and what is undelivered may take to come back.
-const AFTERMATH: Duration = Duration::from_millis(2000);
+const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// A record may be written this much later than the moment it tells of.
 const LATE: Duration = Duration::from_millis(100);
@@ -518,9 +518,9 @@ impl Checker {
             .collect();
         // A load that was still running when its value was overtaken comes first, else the last.
         let loads = || {
-            history
-                .loads()
-                .filter(|loaded| loaded.load.version == Some(version) && loaded.load.from < read.end)
+            history.loads().filter(|loaded| {
+                loaded.load.version == Some(version) && loaded.load.from < read.end
+            })
         };
         let source = loads()
             .find(|loaded| loaded.load.to > commit.at)
@@ -607,3 +607,6 @@ fn read_line(process: Process, read: &Read) -> Line {
         what: format!("reads key {} {how}: {:?}", read.key, read.found),
     }
 }
+
+#[cfg(test)]
+mod tests;

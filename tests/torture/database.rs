@@ -76,7 +76,7 @@ pub(crate) type OnCommit = dyn Fn(Commit) + Send + Sync;
 
 /// The server's side.
 pub(crate) struct Server {
-    versions: [Mutex<u64>; KEYS as usize],
+    versions: Vec<Mutex<u64>>,
     on_commit: Box<OnCommit>,
 }
 
@@ -86,7 +86,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let server = Arc::new(Self {
-            versions: Default::default(),
+            versions: (0..KEYS).map(|_| Mutex::default()).collect(),
             on_commit,
         });
         tokio::spawn(async move {

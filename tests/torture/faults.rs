@@ -113,7 +113,7 @@ const BURST: u32 = 6;
 const CALM: Duration = Duration::from_millis(5500);
 
 /// Before a worker is killed: so long that its fence is known to be renewed.
-const BEFORE_KILL: Duration = Duration::from_millis(3000);
+const BEFORE_KILL: Duration = Duration::from_secs(3);
 
 impl Schedule {
     pub(crate) fn new(seed: u64, workers: usize) -> Self {

@@ -123,7 +123,9 @@ impl Fleet {
             self.command(at, Command::Rest).await?;
         }
         for at in 0..self.workers.len() {
-            let told = self.hear(at, |record| matches!(record, Record::Quiet { .. })).await;
+            let told = self
+                .hear(at, |record| matches!(record, Record::Quiet { .. }))
+                .await;
             let process = self.workers[at].process;
             match told {
                 Some(Record::Quiet { undelivered: 0 }) => {}
@@ -138,7 +140,9 @@ impl Fleet {
         tokio::time::sleep(rest).await;
         for at in 0..self.workers.len() {
             self.command(at, Command::Review).await?;
-            let told = self.hear(at, |record| matches!(record, Record::Reviewed)).await;
+            let told = self
+                .hear(at, |record| matches!(record, Record::Reviewed))
+                .await;
             if told.is_none() {
                 self.silent(self.workers[at].process);
             }

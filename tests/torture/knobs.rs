@@ -6,10 +6,13 @@ use std::time::Duration;
 /// How many keys there are: few, so that every race is met often.
 pub(crate) const KEYS: u64 = 16;
 
+/// How many of them are read so seldom that their slots stay empty for a while after a mutation.
+pub(crate) const COLD_KEYS: u64 = 4;
+
 /// Whether mutations of this key use fences. One that is dropped leaves its fence, and the next lets that live on: a key that
 /// is mutated all the time is then read past the cache all the time.
 pub(crate) const fn takes_fences(key: u64) -> bool {
-    key % 2 == 0
+    key.is_multiple_of(2)
 }
 
 /// Callers in each worker process.

@@ -132,11 +132,11 @@ async fn self_test(settings: run::Settings) -> io::Result<ExitCode> {
         .await?;
         let seconds = Moment::now().since(began).as_secs_f64();
         let figures = court.lock().figures();
-        let verdict = if figures.are_clean() {
+        let verdict = if mutant.is_shown_by(figures) {
+            "found"
+        } else {
             survivors += 1;
             "NOT FOUND"
-        } else {
-            "found"
         };
         println!(
             "{:<26}{verdict:<10}{seconds:>6.1} s  {}",

@@ -14,16 +14,21 @@ use clap::ValueEnum;
 use redis::Script;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::check::Figures;
+use crate::check::Promise::{self, Doubled, Error, Lost, Stale, Wrong};
+
 /// A broken rule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutant {
     pub(crate) name: &'static str,
-    pub(crate) broken: Broken,
+    /// What it must be found by: another figure would only tell of another fault.
+    breaks: Promise,
+    broken: Broken,
 }
 
 /// Where it is broken.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Broken {
+enum Broken {
     /// In the script that contains the first text, which is replaced by the second.
     Text(&'static str, &'static str),
     /// In the script that contains the first text: all of it is replaced by the second.
@@ -53,23 +58,36 @@ impl Fault {
     }
 }
 
-const fn text(name: &'static str, rule: &'static str, broken: &'static str) -> Mutant {
+const fn text(
+    breaks: Promise,
+    name: &'static str,
+    rule: &'static str,
+    broken: &'static str,
+) -> Mutant {
     Mutant {
         name,
+        breaks,
         broken: Broken::Text(rule, broken),
     }
 }
 
-const fn script(name: &'static str, contains: &'static str, broken: &'static str) -> Mutant {
+const fn script(
+    breaks: Promise,
+    name: &'static str,
+    contains: &'static str,
+    broken: &'static str,
+) -> Mutant {
     Mutant {
         name,
+        breaks,
         broken: Broken::Script(contains, broken),
     }
 }
 
-const fn worker(name: &'static str, fault: Fault) -> Mutant {
+const fn worker(breaks: Promise, name: &'static str, fault: Fault) -> Mutant {
     Mutant {
         name,
+        breaks,
         broken: Broken::Worker(fault),
     }
 }
@@ -86,68 +104,84 @@ const LOWER: &str = "local tokens = tokens_of_fence(KEYS[1])\nlower(KEYS[1], tok
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Acquire.
     text(
+        Doubled,
         "acquire-over-lease",
         "if state == 0xF9 and len == 17 then return slot end",
         "",
     ),
     text(
+        Stale,
         "acquire-over-fence",
         "if state == 0xFA and len >= 18 and len % 16 == 2 then return slot end",
         "",
     ),
     // Fill.
-    text("fill-without-compare", REPLACE, ""),
+    text(Stale, "fill-without-compare", REPLACE, ""),
     text(
+        Stale,
         "fill-if-absent",
         REPLACE,
         "if redis.call('EXISTS', KEYS[1]) == 1 and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end",
     ),
     text(
+        Stale,
         "fill-under-any-lease",
         REPLACE,
         "if redis.pcall('GETRANGE', KEYS[1], 0, 0) ~= '\\249' then return 0 end",
     ),
     // Renew and release.
     script(
+        Stale,
         "renew-brings-back",
         "return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
         "if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[1], '\\249' .. ARGV[1]) end\n\
          return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
     ),
-    script("release-of-any-slot", RELEASE, "return redis.call('UNLINK', KEYS[1])"),
-    // Invalidate.
-    script("invalidate-nothing", INVALIDATE, "return 1"),
     script(
+        Stale,
+        "release-of-any-slot",
+        RELEASE,
+        "return redis.call('UNLINK', KEYS[1])",
+    ),
+    // Invalidate.
+    script(Stale, "invalidate-nothing", INVALIDATE, "return 1"),
+    script(
+        Stale,
         "invalidate-plainly",
         INVALIDATE,
         "redis.call('UNLINK', KEYS[1])\nreturn 1",
     ),
     script(
+        Stale,
         "invalidate-leaves-lease",
         INVALIDATE,
         "if redis.pcall('GETRANGE', KEYS[1], 0, 0) == '\\248' then redis.call('UNLINK', KEYS[1]) end\nreturn 1",
     ),
     script(
+        Lost,
         "invalidate-never-taken",
         INVALIDATE,
         "return redis.error_reply('ERR broken')",
     ),
     // Raise.
-    script("raise-nothing", RAISE, "return 1"),
+    script(Stale, "raise-nothing", RAISE, "return 1"),
     text(
+        Stale,
         "raise-for-a-moment",
         "redis.call('SET', KEYS[1], slot, 'PX', ARGV[2])",
         "redis.call('SET', KEYS[1], slot, 'PX', 1)",
     ),
     text(
+        Stale,
         "raise-replaces-fence",
         "local slot = tokens and '\\2501' .. with(tokens, ARGV[1], tonumber(ARGV[3])) or",
         "local slot = nil or",
     ),
     // Hold.
-    script("hold-nothing", HOLD, "return 1"),
+    script(Stale, "hold-nothing", HOLD, "return 1"),
     // Lower.
     script(
+        Stale,
         "lower-removes-all",
         LOWER,
         "redis.call('UNLINK', KEYS[1])\nreturn 1",
@@ -155,16 +189,29 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     // What no script could get wrong: that the other figures are not always 0 either.
     Mutant {
         name: "values-forged",
+        breaks: Wrong,
         broken: Broken::Values,
     },
-    worker("key-shared", Fault::WrongKey),
-    worker("errors-returned", Fault::ErrorsOfTheCache),
+    worker(Wrong, "key-shared", Fault::WrongKey),
+    worker(Error, "errors-returned", Fault::ErrorsOfTheCache),
 ];
 
 impl Mutant {
     /// The one of this name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         MUTANTS.iter().find(|mutant| mutant.name == name)
+    }
+
+    /// Whether these figures show it.
+    pub(crate) fn is_shown_by(&self, figures: Figures) -> bool {
+        match self.breaks {
+            Doubled => figures.doubled > 0,
+            // One and the same, but for who died.
+            Stale => figures.stale + figures.lost > 0,
+            Wrong => figures.wrong > 0,
+            Error => figures.errors > 0,
+            Lost => figures.lost > 0,
+        }
     }
 
     /// What the workers are to do wrong.
@@ -245,12 +292,12 @@ impl Rewriter {
     }
 
     fn run(&self, mutant: &Mutant, args: &mut [Vec<u8>]) {
-        let [hash, _, key, .., last] = args else {
+        let Some((hash, args)) = args.split_first_mut() else {
             return;
         };
-        if matches!(mutant.broken, Broken::Values) {
+        if let (Broken::Values, [_, key, .., value]) = (mutant.broken, args) {
             let fill = self.fill.lock().unwrap_or_else(PoisonError::into_inner);
-            if fill.as_ref() == Some(hash) && forge(key, last) {
+            if fill.as_ref() == Some(hash) && forge(key, value) {
                 self.is_broken.store(true, Ordering::SeqCst);
             }
         }

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 
 /// One life of a worker: a restarted worker is another process.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Process(pub(crate) u32);
 
 /// A mutation, in all processes.
@@ -110,7 +108,10 @@ pub(crate) struct Read {
 pub(crate) enum Found {
     Version(u64),
     /// A value of another key.
-    Foreign { key: u64, version: u64 },
+    Foreign {
+        key: u64,
+        version: u64,
+    },
     /// A value that was changed.
     Damaged,
     /// The load failed, as the database was asked to.

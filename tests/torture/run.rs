@@ -69,10 +69,13 @@ pub(crate) async fn run(settings: Settings) -> io::Result<Court> {
     };
     storm.bring_about(starting, &mut fleet).await?;
     let deadline = start + settings.lasts;
-    let is_over = || {
-        let is_found = settings.mutant.is_some() && !court.lock().figures().are_clean();
-        is_found || Moment::now() >= deadline
+    let is_found = || {
+        let figures = court.lock().figures();
+        settings
+            .mutant
+            .is_some_and(|mutant| mutant.is_shown_by(figures))
     };
+    let is_over = || is_found() || Moment::now() >= deadline;
     for fault in Schedule::new(settings.seed, settings.workers) {
         let began = Moment::now();
         while Moment::now().since(began) < fault.pause && !is_over() {
@@ -85,8 +88,7 @@ pub(crate) async fn run(settings: Settings) -> io::Result<Court> {
         storm.bring_about(fault, &mut fleet).await?;
     }
     fleet.tend().await?;
-    let is_found = !court.lock().figures().are_clean();
-    if settings.mutant.is_none() || !is_found {
+    if !is_found() {
         fleet.review(FENCE + LEASE).await?;
     }
     fleet.stop().await?;
@@ -117,7 +119,9 @@ async fn load_scripts(redis: u16, rewriter: &Arc<Rewriter>) -> io::Result<()> {
     let (key, ttl) = (Key::of("probe"), Duration::from_secs(1));
     // A broken script may answer anything.
     let _ = cache
-        .get_or_load(&key, Policy::new(ttl), async || Ok::<_, ()>("probe".to_owned()))
+        .get_or_load(&key, Policy::new(ttl), async || {
+            Ok::<_, ()>("probe".to_owned())
+        })
         .await;
     let _ = cache.invalidate(&key).await;
     let token = Token::next();

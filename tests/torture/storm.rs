@@ -96,7 +96,9 @@ impl Storm {
         } else {
             self.random.u64(0..longest)
         };
-        fleet.command(worker, Command::Die { key, after_ms }).await?;
+        fleet
+            .command(worker, Command::Die { key, after_ms })
+            .await?;
         // It lives on if its fence could not be raised.
         let limit = Duration::from_millis(after_ms) + Duration::from_secs(3);
         fleet.replace_dead(worker, limit).await
@@ -129,7 +131,12 @@ fn evict(redis: &mut RedisServer, lasts: Duration, seed: u64) {
     let info: String = redis.ask(&["INFO", "memory"]);
     let used = info
         .lines()
-        .find_map(|line| line.strip_prefix("used_memory:")?.trim().parse::<u64>().ok())
+        .find_map(|line| {
+            line.strip_prefix("used_memory:")?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
         .unwrap_or(2 << 20);
     let policy = ["allkeys-lru", "allkeys-random"][random.usize(0..2)];
     let memory = (used + (100 << 10)).to_string();

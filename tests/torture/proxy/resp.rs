@@ -61,7 +61,9 @@ mod tests {
         let told = vec![b"GET".to_vec(), b"a\r\nb".to_vec(), Vec::new()];
         let mut bytes = Vec::new();
         write(&told, &mut bytes);
-        assert!(matches!(command(&bytes), Ok(Some((read, len))) if read == told && len == bytes.len()));
+        assert!(
+            matches!(command(&bytes), Ok(Some((read, len))) if read == told && len == bytes.len())
+        );
         for len in 0..bytes.len() {
             assert!(matches!(command(&bytes[..len]), Ok(None)), "{len} bytes");
         }

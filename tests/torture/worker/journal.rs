@@ -86,9 +86,8 @@ impl Journal {
                 });
             }
             self.tell_of_delivery();
-            let mut records = std::mem::take(
-                &mut *self.records.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let mut records =
+                std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner));
             // Not the moment of now, which is older than the records that were pushed since: those are told as well.
             records.push(Record::UpTo(now));
             lines::write(&mut output, &records).await?;

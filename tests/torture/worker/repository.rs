@@ -1,5 +1,6 @@
 //! The annotated functions, as a service has them.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,16 @@ pub(super) enum Failure {
     Refused,
     /// An error of the cache, which no function here returns unless it is told to be careless.
     Cache(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("the database failed"),
+            Self::Refused => f.write_str("the invalidation is not in force"),
+            Self::Cache(error) => write!(f, "the cache failed: {error}"),
+        }
+    }
 }
 
 impl<T> From<InvalidationError<T>> for Failure {

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::repository::{self, Change, Failure, Source};
 use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
-use crate::knobs::{KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences};
+use crate::knobs::{COLD_KEYS, KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences};
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
 use crate::value::Entry;
@@ -52,12 +52,13 @@ impl Caller {
         while !self.journal.rests() {
             let think = self.up_to(THINK);
             tokio::time::sleep(think).await;
-            let key = self.random.u64(0..KEYS);
             if self.random.u8(0..100) < 98 {
-                let source = self.source();
+                let key = self.key_to_read();
+                let source = self.source(key);
                 let patience = self.one_in(50).then(|| self.up_to_ms(30));
                 self.read(key, source, patience, false).await;
             } else {
+                let key = self.random.u64(0..KEYS);
                 self.mutate(key).await;
             }
         }
@@ -92,7 +93,7 @@ impl Caller {
         let found = match outcome {
             Outcome::Returned(Ok(entry)) => found(key, &entry),
             Outcome::Returned(Err(Failure::Asked)) => Found::Failed,
-            Outcome::Returned(Err(error)) => Found::Broken(format!("{error:?}")),
+            Outcome::Returned(Err(error)) => Found::Broken(error.to_string()),
             Outcome::Dropped(_) => Found::Dropped,
             Outcome::Broken(how) => Found::Broken(how),
         };
@@ -120,9 +121,9 @@ impl Caller {
             _ => Fate::Commit,
         };
         // Some outlive the life of a fence, and are overtaken by others of the same key.
-        let before = if self.one_in(80) {
+        let before = if self.one_in(40) {
             self.up_to(SLOWEST_COMMIT)
-        } else if self.one_in(4) {
+        } else if self.random.bool() {
             self.up_to_ms(100)
         } else {
             self.up_to_ms(8)
@@ -156,7 +157,7 @@ impl Caller {
             on_its_way: self.up_to_ms(12),
             fate,
         };
-        let change = Change::new(self.database.clone(), write, before, self.up_to_ms(4));
+        let change = Change::new(self.database.clone(), write, before, self.up_to_ms(20));
         let call = async {
             match kind {
                 Kind::Plain => repository::change(&change, key).await,
@@ -175,7 +176,7 @@ impl Caller {
             Outcome::Returned(Ok(_)) => (ended, Ending::Returned),
             Outcome::Returned(Err(Failure::Asked)) => (ended, Ending::Failed),
             Outcome::Returned(Err(Failure::Refused)) => (ended, Ending::Refused),
-            Outcome::Returned(Err(error)) => (ended, Ending::Broken(format!("{error:?}"))),
+            Outcome::Returned(Err(error)) => (ended, Ending::Broken(error.to_string())),
             Outcome::Dropped(at) => (at, Ending::Dropped),
             Outcome::Broken(how) => (ended, Ending::Broken(how)),
         };
@@ -190,8 +191,17 @@ impl Caller {
         }));
     }
 
-    fn source(&mut self) -> Source {
-        let slowest = if self.one_in(40) {
+    fn key_to_read(&mut self) -> u64 {
+        if self.one_in(32) {
+            self.random.u64(..COLD_KEYS)
+        } else {
+            self.random.u64(COLD_KEYS..KEYS)
+        }
+    }
+
+    fn source(&mut self, key: u64) -> Source {
+        // Whoever loads a cold key is likely to be alone, and to be overtaken.
+        let slowest = if self.one_in(if key < COLD_KEYS { 6 } else { 40 }) {
             SLOWEST_LOAD
         } else if self.one_in(4) {
             Duration::from_millis(80)
