@@ -17,13 +17,18 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::store::Payload;
 use crate::token::Token;
 
 /// The flights of one cache. There are no more of them than running calls.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<Token, Boarded>>);
+pub(crate) struct Flights(Mutex<HashMap<Name, Boarded>>);
+
+/// A flight is found by its lease, and by the key as well: where answers of a store are mixed up, the lease of one key stands in
+/// the answer for another.
+type Name = (Token, RenderedKey);
 
 /// A flight and how many callers sit in it.
 #[derive(Debug)]
@@ -74,15 +79,16 @@ pub(crate) enum Role {
 pub(crate) struct Seat {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
-    token: Token,
+    name: Name,
     leading: bool,
 }
 
 impl Flights {
-    /// Takes a place in the flight of `token`: leads it if there is none yet.
-    pub(crate) fn board(self: &Arc<Self>, token: Token) -> Role {
+    /// Takes a place in the flight of the lease `token` of `key`: leads it if there is none yet.
+    pub(crate) fn board(self: &Arc<Self>, token: Token, key: &RenderedKey) -> Role {
+        let name = (token, key.clone());
         let mut flights = lock(&self.0);
-        let (flight, leading) = match flights.entry(token) {
+        let (flight, leading) = match flights.entry(name.clone()) {
             Entry::Occupied(mut boarded) => {
                 boarded.get_mut().seats += 1;
                 (boarded.get().flight.clone(), false)
@@ -103,7 +109,7 @@ impl Flights {
         let seat = Seat {
             flights: self.clone(),
             flight,
-            token,
+            name,
             leading,
         };
         if leading {
@@ -117,13 +123,18 @@ impl Flights {
 impl Seat {
     /// The lease that this flight is about.
     pub(crate) fn token(&self) -> Token {
-        self.token
+        self.name.0
+    }
+
+    /// The key that it is the lease of.
+    pub(crate) fn key(&self) -> &RenderedKey {
+        &self.name.1
     }
 
     /// Whether anyone waits for this flight.
     pub(crate) fn has_followers(&self) -> bool {
         lock(&self.flights.0)
-            .get(&self.token)
+            .get(&self.name)
             .is_some_and(|boarded| boarded.seats > 1)
     }
 
@@ -189,7 +200,7 @@ impl Seat {
             });
         }
         let mut flights = lock(&self.flights.0);
-        let Entry::Occupied(mut boarded) = flights.entry(self.token) else {
+        let Entry::Occupied(mut boarded) = flights.entry(self.name.clone()) else {
             return false;
         };
         if !Arc::ptr_eq(&boarded.get().flight, flight) {

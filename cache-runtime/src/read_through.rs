@@ -159,8 +159,8 @@ impl<'a> Call<'a> {
     async fn acquire(&mut self) -> Result<Turn, Token> {
         // Boarded before the lease is taken, so that whoever reads it in this process finds the flight.
         let token = self.inner.tokens.next();
-        let (Role::Lead(seat) | Role::Follow(seat)) = self.inner.flights.board(token);
-        let lease = Lease::own(self.inner, &self.key, seat);
+        let (Role::Lead(seat) | Role::Follow(seat)) = self.inner.flights.board(token, &self.key);
+        let lease = Lease::own(self.inner, seat);
         let step = Step::Acquire {
             lease: token,
             over: self.unreadable,
@@ -190,9 +190,9 @@ impl<'a> Call<'a> {
         if left.is_zero() {
             return Some(Turn::Alone(Count::bypasses_waited));
         }
-        match self.inner.flights.board(token) {
+        match self.inner.flights.board(token, &self.key) {
             Role::Follow(seat) => {
-                let mut lease = Lease::own(self.inner, &self.key, seat);
+                let mut lease = Lease::own(self.inner, seat);
                 match within(left, lease.seat.landing()).await {
                     None => Some(Turn::Alone(Count::bypasses_waited)),
                     Some(Some(Landing::Moved)) => None,
@@ -202,7 +202,7 @@ impl<'a> Call<'a> {
             }
             Role::Lead(seat) => {
                 seat.settle();
-                let lease = Lease::own(self.inner, &self.key, seat);
+                let lease = Lease::own(self.inner, seat);
                 if self.inner.tokens.drew(token) {
                     // Ours, and no flight of ours: its loader is gone, and could not give it back, or is about to.
                     self.release(&lease).await;
@@ -288,15 +288,13 @@ impl<'a> Call<'a> {
 /// A place in a flight, and the lease that it is about: given back by the last who leaves.
 struct Lease {
     inner: Arc<Inner>,
-    key: RenderedKey,
     seat: Seat,
 }
 
 impl Lease {
-    fn own(inner: &Arc<Inner>, key: &RenderedKey, seat: Seat) -> Self {
+    fn own(inner: &Arc<Inner>, seat: Seat) -> Self {
         Self {
             inner: inner.clone(),
-            key: key.clone(),
             seat,
         }
     }
@@ -310,7 +308,7 @@ impl Lease {
             if let Ok(Reply::Refused) = self
                 .inner
                 .store
-                .apply(&self.key, step, settings.lease, settings.store_budget)
+                .apply(self.seat.key(), step, settings.lease, settings.store_budget)
                 .await
             {
                 return std::future::pending().await;
@@ -323,7 +321,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if self.seat.leave() {
             let step = Step::Release(self.seat.token());
-            self.inner.step_in_background(&self.key, step);
+            self.inner.step_in_background(self.seat.key(), step);
         }
     }
 }

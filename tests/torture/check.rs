@@ -1,0 +1,612 @@
+//! The oracle: checks every call against the promises, in the order of time and with bounded memory.
+//!
+//! Records of different processes arrive out of order, so a read is judged when every process has told all that ended before
+//! the read did. The checker is a pure function of what it is told: its own tests hand it histories written by hand.
+//!
+//! # When a mutation is in force
+//!
+//! A read that begins after that moment must not return an older version.
+//!
+//! - A mutation that returned, or was dropped, with nothing undelivered: for all, from then on. With something undelivered:
+//!   for its own process from then on, and for all from the first later moment at which nothing was. What it commits after
+//!   it was dropped or has failed is not covered by this.
+//! - A mutation whose fence is known to be up when it commits: for all, from the commit on, whatever becomes of its process.
+//!   It is known to be up if the body ran under `fence, on_error = "fail"`, no fault emptied the slots since the call began,
+//!   and the fence cannot have expired: it is younger than it lives, or its process ran without a stall or a fault, and so
+//!   has renewed it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::database::Commit;
+use crate::faults::Kind as FaultKind;
+use crate::history::{KeyHistory, Loaded};
+use crate::knobs::{FENCE, KEYS, STORE_BUDGET};
+use crate::record::{Ending, Found, Kind, Mutated, Op, Process, Read, Record};
+
+/// How long after a fault the breaker, the connections and what is undelivered may take to come back.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// A record may be written this much later than the moment it tells of.
+const LATE: Duration = Duration::from_millis(100);
+
+/// What Redis and the worker may differ in when they count how long a fence has lived.
+const EXPIRY_SLACK: Duration = Duration::from_millis(100);
+
+/// How many violations are kept to be shown; all are counted.
+const SHOWN: usize = 3;
+
+/// What happened, in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) calls: u64,
+    pub(crate) hits: u64,
+    pub(crate) loads: u64,
+    pub(crate) invalidations: u64,
+    pub(crate) faults: u64,
+    pub(crate) dropped: u64,
+    /// Commits of processes that were killed before they could invalidate, under a fence.
+    pub(crate) killed: u64,
+    /// Calls that got the error that `on_error = "fail"` asks for.
+    pub(crate) refused: u64,
+    /// Loads in calm stretches: those that promise 3 was checked on.
+    pub(crate) calm: u64,
+    pub(crate) doubled: u64,
+    pub(crate) stale: u64,
+    pub(crate) wrong: u64,
+    pub(crate) errors: u64,
+    pub(crate) lost: u64,
+}
+
+impl Figures {
+    pub(crate) fn are_clean(&self) -> bool {
+        self.doubled + self.stale + self.wrong + self.errors + self.lost == 0
+    }
+}
+
+/// A promise that was broken, and what shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) promise: Promise,
+    pub(crate) what: String,
+    /// The part of the history that shows it, in the order of time.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// Which promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// One load per key.
+    Doubled,
+    /// No stale read after an invalidation.
+    Stale,
+    /// No wrong value.
+    Wrong,
+    /// The cache never breaks the caller.
+    Error,
+    /// A crash loses no invalidation.
+    Lost,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    pub(crate) from: Moment,
+    pub(crate) to: Option<Moment>,
+    pub(crate) who: String,
+    pub(crate) what: String,
+}
+
+/// A fault, or the time in which nothing is expected of a process.
+#[derive(Clone, Copy, Debug)]
+struct FaultSpan {
+    kind: FaultKind,
+    from: Moment,
+    to: Option<Moment>,
+}
+
+impl FaultSpan {
+    fn overlaps(&self, from: Moment, to: Moment, aftermath: Duration) -> bool {
+        self.from <= to && self.to.is_none_or(|ended| ended + aftermath >= from)
+    }
+}
+
+/// What is known of a living process.
+#[derive(Debug, Default)]
+struct Known {
+    up_to: Moment,
+    /// Mutations that ended while something was undelivered.
+    owed: Vec<Mutated>,
+}
+
+/// The checker.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    start: Moment,
+    keys: Vec<KeyHistory>,
+    living: HashMap<Process, Known>,
+    killed: HashMap<Process, Moment>,
+    /// Commits under a fence, until all that could have broken it is known.
+    fenced: Vec<Commit>,
+    reads: Vec<(Process, Read)>,
+    faults: Vec<FaultSpan>,
+    stalls: Vec<(Moment, Moment)>,
+    judged_at: Moment,
+    figures: Figures,
+    violations: Vec<Violation>,
+}
+
+impl Checker {
+    pub(crate) fn new(start: Moment) -> Self {
+        Self {
+            start,
+            keys: (0..KEYS).map(|_| KeyHistory::default()).collect(),
+            living: HashMap::new(),
+            killed: HashMap::new(),
+            fenced: Vec::new(),
+            reads: Vec::new(),
+            faults: Vec::new(),
+            stalls: Vec::new(),
+            judged_at: start,
+            figures: Figures::default(),
+            violations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    pub(crate) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    pub(crate) fn start(&self) -> Moment {
+        self.start
+    }
+
+    /// A process begins.
+    pub(crate) fn born(&mut self, process: Process, at: Moment) {
+        let known = Known {
+            up_to: at,
+            owed: Vec::new(),
+        };
+        self.living.insert(process, known);
+    }
+
+    /// A process is dead, and all it had told is recorded. What it owed, only its fences still keep.
+    pub(crate) fn died(&mut self, process: Process, at: Moment) {
+        self.living.remove(&process);
+        self.killed.insert(process, at);
+        for key in &mut self.keys {
+            key.end_mutations_of(process, at + FENCE + AFTERMATH);
+        }
+    }
+
+    /// A fault begins; the number names it.
+    pub(crate) fn fault_begins(&mut self, kind: FaultKind, at: Moment) -> usize {
+        self.faults.push(FaultSpan {
+            kind,
+            from: at,
+            to: None,
+        });
+        self.faults.len() - 1
+    }
+
+    /// A fault is healed. One that could not be brought about is none, and not counted.
+    pub(crate) fn fault_ends(&mut self, number: usize, at: Moment, happened: bool) {
+        self.faults[number].to = Some(at);
+        if happened && self.faults[number].kind != FaultKind::Start {
+            self.figures.faults += 1;
+        }
+    }
+
+    /// The machine had no time for the controller, and so perhaps for nobody.
+    pub(crate) fn stalled(&mut self, from: Moment, to: Moment) {
+        self.stalls.push((from, to));
+    }
+
+    /// A commit, told before any read can return it.
+    pub(crate) fn commit(&mut self, commit: Commit) {
+        let key = &mut self.keys[index(commit.write.key)];
+        key.commit(commit);
+        if commit.write.kind == Kind::FencedOrFail {
+            self.fenced.push(commit);
+        }
+    }
+
+    /// Something that nobody should see: an error that reached a caller, or a process that died by itself.
+    pub(crate) fn error(&mut self, process: Process, at: Moment, what: String) {
+        let lines = vec![Line {
+            from: at,
+            to: None,
+            who: name(process),
+            what: what.clone(),
+        }];
+        self.violate(Promise::Error, what, lines, at, at);
+    }
+
+    /// Invalidations that were never delivered.
+    pub(crate) fn never_delivered(&mut self, process: Process, count: usize, at: Moment) {
+        let what = format!("{count} invalidations were never delivered");
+        let lines = vec![Line {
+            from: at,
+            to: None,
+            who: name(process),
+            what: what.clone(),
+        }];
+        self.violate(Promise::Lost, what, lines, at, at);
+    }
+
+    /// Takes one record of a worker.
+    pub(crate) fn record(&mut self, process: Process, record: Record) {
+        match record {
+            Record::Begun { op, key, at, .. } => self.keys[index(key)].begin_mutation(op, at),
+            Record::Mutated(mutated) => self.mutated(process, mutated),
+            Record::Read(read) => self.reads.push((process, read)),
+            Record::Delivered { after, before } => self.delivered(process, after, before),
+            Record::Stalled { from, to } => self.stalls.push((from, to)),
+            Record::UpTo(at) => {
+                if let Some(known) = self.living.get_mut(&process) {
+                    known.up_to = at;
+                }
+                self.judge();
+            }
+            Record::Quiet { .. } | Record::Reviewed => {}
+        }
+    }
+
+    fn mutated(&mut self, process: Process, mutated: Mutated) {
+        self.figures.calls += 1;
+        self.figures.invalidations += 1;
+        match &mutated.ending {
+            Ending::Returned | Ending::Failed => {}
+            Ending::Refused => self.figures.refused += 1,
+            Ending::Dropped => self.figures.dropped += 1,
+            Ending::Broken(how) => {
+                let what = format!("{:?} of key {}: {how}", mutated.kind, mutated.key);
+                self.error(process, mutated.end, what);
+            }
+        }
+        let key = &mut self.keys[index(mutated.key)];
+        if let Some(commit) = committed(key, &mutated) {
+            key.require_of(process, mutated.end, commit.version);
+        }
+        if mutated.delivered {
+            self.in_force(&mutated, mutated.end);
+        } else if let Some(known) = self.living.get_mut(&process) {
+            known.owed.push(mutated);
+        }
+    }
+
+    /// A mutation that has ended is in force for all.
+    fn in_force(&mut self, mutated: &Mutated, from: Moment) {
+        let key = &mut self.keys[index(mutated.key)];
+        if let Some(commit) = committed(key, mutated) {
+            key.require_of_all(from, commit.version);
+        }
+        if mutated.kind.has_fence() {
+            let is_left = mutated.ending != Ending::Returned;
+            key.end_fence(mutated.op, is_left, from + FENCE + EXPIRY_SLACK);
+        }
+        key.end_mutation(mutated.op, from);
+    }
+
+    /// At some moment between the two, nothing was undelivered.
+    fn delivered(&mut self, process: Process, after: Moment, before: Moment) {
+        let Some(known) = self.living.get_mut(&process) else {
+            return;
+        };
+        let (delivered, owed) = std::mem::take(&mut known.owed)
+            .into_iter()
+            .partition(|mutated| mutated.end < after);
+        known.owed = owed;
+        let delivered: Vec<_> = delivered;
+        for mutated in delivered {
+            self.in_force(&mutated, before);
+        }
+    }
+
+    /// Judges what everyone has told all about.
+    fn judge(&mut self) {
+        let Some(told) = self.living.values().map(|known| known.up_to).min() else {
+            return;
+        };
+        if told.since(self.judged_at) < LATE * 2 {
+            return;
+        }
+        self.judged_at = told;
+        self.judge_all(|at| at + LATE < told);
+        for key in &mut self.keys {
+            key.forget_before(told);
+        }
+        self.stalls
+            .retain(|(_, to)| told.since(*to) < Duration::from_secs(30));
+    }
+
+    /// Judges what is left when everything was told.
+    pub(crate) fn judge_rest(&mut self) {
+        self.judge_all(|_| true);
+    }
+
+    fn judge_all(&mut self, is_told: impl Fn(Moment) -> bool) {
+        let (ready, rest) = std::mem::take(&mut self.fenced)
+            .into_iter()
+            .partition(|commit: &Commit| is_told(commit.at));
+        self.fenced = rest;
+        let ready: Vec<_> = ready;
+        for commit in ready {
+            if self.is_known_fenced(&commit) {
+                self.keys[index(commit.write.key)].require_of_all(commit.at, commit.version);
+            }
+            if self.was_killed(commit.write.op) {
+                self.figures.killed += 1;
+            }
+        }
+        let (ready, rest) = std::mem::take(&mut self.reads)
+            .into_iter()
+            .partition(|(_, read): &(Process, Read)| is_told(read.end));
+        self.reads = rest;
+        let ready: Vec<_> = ready;
+        for (process, read) in ready {
+            self.read(process, &read);
+        }
+    }
+
+    fn was_killed(&self, op: Op) -> bool {
+        self.killed.contains_key(&op.process)
+    }
+
+    /// Whether the fence of this commit was up when it happened.
+    fn is_known_fenced(&self, commit: &Commit) -> bool {
+        let (raised, at) = (commit.write.start, commit.at);
+        let was_emptied = self
+            .faults
+            .iter()
+            .any(|fault| fault.kind.empties() && fault.overlaps(raised, at, AFTERMATH));
+        if was_emptied {
+            return false;
+        }
+        let is_young = at.since(raised) + EXPIRY_SLACK < FENCE;
+        is_young || self.is_undisturbed(raised, at, FaultKind::hampers)
+    }
+
+    /// Whether no fault was near, of any kind.
+    fn is_calm(&self, from: Moment, to: Moment) -> bool {
+        self.is_undisturbed(from, to, |_| true)
+    }
+
+    fn is_undisturbed(&self, from: Moment, to: Moment, by: impl Fn(FaultKind) -> bool) -> bool {
+        // The latest are the ones in question.
+        let mut faults = self.faults.iter().rev().take(16);
+        !faults.any(|fault| by(fault.kind) && fault.overlaps(from, to, AFTERMATH))
+            && !self
+                .stalls
+                .iter()
+                .any(|(began, ended)| *began <= to && *ended >= from)
+    }
+
+    fn read(&mut self, process: Process, read: &Read) {
+        self.figures.calls += 1;
+        if let Some(load) = read.load {
+            self.figures.loads += 1;
+            self.loaded(
+                read.key,
+                Loaded {
+                    process,
+                    called: read.start,
+                    load,
+                },
+            );
+        }
+        match &read.found {
+            Found::Version(version) => {
+                if read.load.is_none() {
+                    self.figures.hits += 1;
+                }
+                self.found(process, read, *version);
+            }
+            Found::Foreign { key, version } => {
+                let what = format!(
+                    "key {} was read as version {version} of key {key}",
+                    read.key
+                );
+                self.wrong(process, read, what);
+            }
+            Found::Damaged => {
+                self.wrong(process, read, format!("key {} was damaged", read.key));
+            }
+            Found::Failed => {}
+            Found::Dropped => self.figures.dropped += 1,
+            Found::Broken(how) => {
+                let what = format!("a read of key {}: {how}", read.key);
+                self.error(process, read.end, what);
+            }
+        }
+    }
+
+    fn found(&mut self, process: Process, read: &Read, version: u64) {
+        let key = &self.keys[index(read.key)];
+        let is_committed = version == 0
+            || key
+                .version(version)
+                .is_some_and(|commit| commit.at <= read.end);
+        if !is_committed {
+            let what = format!("key {}: version {version} was not yet committed", read.key);
+            return self.wrong(process, read, what);
+        }
+        let required = key.required(process, read.start);
+        if version >= required {
+            return;
+        }
+        let Some(commit) = key.version(required) else {
+            return;
+        };
+        let promise = if read.review || self.was_killed(commit.write.op) {
+            Promise::Lost
+        } else {
+            Promise::Stale
+        };
+        let what = format!(
+            "key {}: version {version} was read after version {required} was in force",
+            read.key
+        );
+        let lines = self.lines_of(read, process, version, &commit);
+        self.violate(promise, what, lines, commit.write.start, read.end);
+    }
+
+    fn wrong(&mut self, process: Process, read: &Read, what: String) {
+        let lines = vec![read_line(process, read)];
+        self.violate(Promise::Wrong, what, lines, read.start, read.end);
+    }
+
+    /// Promise 3: two loads of one key at a time, with nothing that could excuse it.
+    fn loaded(&mut self, key: u64, new: Loaded) {
+        let history = &self.keys[index(key)];
+        if self.is_calm(new.called, new.load.to)
+            && !history.is_mutated_within(new.called, new.load.to)
+        {
+            self.figures.calm += 1;
+        }
+        let other = history.loads().rev().find(|old| {
+            old.load.from < new.load.to
+                && new.load.from < old.load.to
+                && self.is_inexcusable(history, old, &new)
+        });
+        if let Some(old) = other.copied() {
+            let what = format!("key {key}: two loads at a time");
+            let lines = vec![load_line(&old), load_line(&new)];
+            let from = old.called.min(new.called);
+            let to = old.load.to.max(new.load.to);
+            self.violate(Promise::Doubled, what, lines, from, to);
+        }
+        self.keys[index(key)].add_load(new);
+    }
+
+    fn is_inexcusable(&self, history: &KeyHistory, old: &Loaded, new: &Loaded) -> bool {
+        let from = old.called.min(new.called);
+        let to = old.load.to.max(new.load.to);
+        // Who has waited for the store, or for another's load, as long as the bound says, loads for himself.
+        let waited = |loaded: &Loaded| loaded.load.from.since(loaded.called) * 4 > STORE_BUDGET * 3;
+        // After a failed load, each of those who waited for it loads for himself.
+        let failed = history
+            .loads()
+            .any(|loaded| loaded.load.version.is_none() && loaded.load.to + LATE >= from);
+        !waited(old)
+            && !waited(new)
+            && !failed
+            && self.is_calm(from, to)
+            && !history.is_mutated_within(from, to)
+    }
+
+    /// The mutation that is in force, where the old value came from, and the read.
+    fn lines_of(&self, read: &Read, process: Process, version: u64, commit: &Commit) -> Vec<Line> {
+        let history = &self.keys[index(read.key)];
+        let older = history.version(version).into_iter();
+        let mut lines: Vec<_> = older
+            .chain([*commit])
+            .map(|commit| Line {
+                from: commit.write.start,
+                to: Some(commit.at),
+                who: name(commit.write.op.process),
+                what: format!(
+                    "{:?} mutates key {}; commits version {} at the end of this",
+                    commit.write.kind, read.key, commit.version
+                ),
+            })
+            .collect();
+        // A load that was still running when its value was overtaken comes first, else the last.
+        let loads = || {
+            history.loads().filter(|loaded| {
+                loaded.load.version == Some(version) && loaded.load.from < read.end
+            })
+        };
+        let source = loads()
+            .find(|loaded| loaded.load.to > commit.at)
+            .or_else(|| loads().next_back());
+        lines.extend(source.map(load_line));
+        lines.push(read_line(process, read));
+        lines
+    }
+
+    fn violate(
+        &mut self,
+        promise: Promise,
+        what: String,
+        mut lines: Vec<Line>,
+        from: Moment,
+        to: Moment,
+    ) {
+        *match promise {
+            Promise::Doubled => &mut self.figures.doubled,
+            Promise::Stale => &mut self.figures.stale,
+            Promise::Wrong => &mut self.figures.wrong,
+            Promise::Error => &mut self.figures.errors,
+            Promise::Lost => &mut self.figures.lost,
+        } += 1;
+        if self.violations.len() == SHOWN {
+            return;
+        }
+        let around = self
+            .faults
+            .iter()
+            .filter(|fault| fault.overlaps(from, to, AFTERMATH))
+            .map(|fault| Line {
+                from: fault.from,
+                to: fault.to,
+                who: "fault".to_owned(),
+                what: fault.kind.to_string(),
+            });
+        lines.extend(around);
+        lines.sort();
+        self.violations.push(Violation {
+            promise,
+            what,
+            lines,
+        });
+    }
+}
+
+/// What this mutation had committed when its process decided to invalidate.
+fn committed(key: &KeyHistory, mutated: &Mutated) -> Option<Commit> {
+    key.commit_of(mutated.op)
+        .filter(|commit| commit.at < mutated.decided)
+}
+
+fn index(key: u64) -> usize {
+    usize::try_from(key % KEYS).unwrap_or(0)
+}
+
+fn name(process: Process) -> String {
+    format!("worker {}", process.0)
+}
+
+fn load_line(loaded: &Loaded) -> Line {
+    let version = match loaded.load.version {
+        Some(version) => format!("version {version}"),
+        None => "nothing".to_owned(),
+    };
+    Line {
+        from: loaded.load.from,
+        to: Some(loaded.load.to),
+        who: name(loaded.process),
+        what: format!("loads {version}"),
+    }
+}
+
+fn read_line(process: Process, read: &Read) -> Line {
+    let how = match read.load {
+        Some(_) => "by its own load",
+        None => "from the cache",
+    };
+    Line {
+        from: read.start,
+        to: Some(read.end),
+        who: name(process),
+        what: format!("reads key {} {how}: {:?}", read.key, read.found),
+    }
+}
+
+#[cfg(test)]
+mod tests;

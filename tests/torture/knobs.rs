@@ -1,0 +1,44 @@
+//! The sizes and times of the run. The same for the faithful run and for every mutant: what provokes a mutant's race is part
+//! of the workload that must be green without it.
+
+use std::time::Duration;
+
+/// How many keys there are: few, so that every race is met often.
+pub(crate) const KEYS: u64 = 16;
+
+/// How many of them are read so seldom that their slots stay empty for a while after a mutation.
+pub(crate) const COLD_KEYS: u64 = 4;
+
+/// Whether mutations of this key use fences. One that is dropped leaves its fence, and the next lets that live on: a key that
+/// is mutated all the time is then read past the cache all the time.
+pub(crate) const fn takes_fences(key: u64) -> bool {
+    key.is_multiple_of(2)
+}
+
+/// Callers in each worker process.
+pub(crate) const CALLERS: u64 = 12;
+
+/// The longest pause of a caller between two calls.
+pub(crate) const THINK: Duration = Duration::from_millis(16);
+
+/// Short beside the run, long beside a machine's pauses.
+pub(crate) const FENCE: Duration = Duration::from_millis(1500);
+
+/// Shorter than the slowest load, so that leases are renewed.
+pub(crate) const LEASE: Duration = Duration::from_millis(900);
+
+/// The slowest load, both halves together.
+pub(crate) const SLOWEST_LOAD: Duration = Duration::from_millis(600);
+
+/// The slowest mutation before its commit: longer than a fence lives.
+pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(2400);
+
+/// The default of the runtime: how long one call waits for the store.
+pub(crate) const STORE_BUDGET: Duration = Duration::from_millis(250);
+
+/// What a call may take beyond what its own load or body needs. The bounds of the runtime add up to less than 4 s (the
+/// budget, the wait for another's load, and that load); the rest is for a busy machine. A longer call hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the workers may take at the end to deliver what is undelivered, with all faults healed.
+pub(crate) const DELIVERY: Duration = Duration::from_secs(20);
