@@ -96,9 +96,7 @@ impl Storm {
         } else {
             self.random.u64(0..longest)
         };
-        fleet
-            .command(worker, Command::Die { key, after_ms })
-            .await?;
+        fleet.command(worker, Command::Die { key, after_ms }).await;
         // It lives on if its fence could not be raised.
         let limit = Duration::from_millis(after_ms) + PATIENCE;
         fleet.replace_dead(worker, limit).await
