@@ -41,10 +41,13 @@ const SHOWN: usize = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) calls: u64,
+    /// Reads that were answered without a load of their own.
     pub(crate) hits: u64,
     pub(crate) loads: u64,
+    /// Mutations, however they ended.
     pub(crate) invalidations: u64,
     pub(crate) faults: u64,
+    /// Calls that were dropped by their callers.
     pub(crate) dropped: u64,
     /// Commits of processes that were killed before they could invalidate, under a fence.
     pub(crate) killed: u64,

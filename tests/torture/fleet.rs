@@ -1,7 +1,7 @@
 //! The worker processes, and their restarts.
 
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,8 +81,9 @@ impl Fleet {
         &self.lines[worker]
     }
 
-    pub(crate) async fn command(&mut self, worker: usize, command: Command) -> io::Result<()> {
-        lines::write(&mut self.workers[worker].input, &[command]).await
+    /// Tells a worker something. One that has died is found by [`tend`](Self::tend).
+    pub(crate) async fn command(&mut self, worker: usize, command: Command) {
+        let _ = lines::write(&mut self.workers[worker].input, &[command]).await;
     }
 
     /// Waits for the death of a worker that was told to die, and starts another in its place. `false` if it lives on.
@@ -90,7 +91,8 @@ impl Fleet {
         let Ok(status) = tokio::time::timeout(limit, self.workers[at].child.wait()).await else {
             return Ok(false);
         };
-        self.bury(at, status?).await?;
+        status?;
+        self.bury(at).await?;
         Ok(true)
     }
 
@@ -101,13 +103,13 @@ impl Fleet {
                 let process = self.workers[at].process;
                 let what = format!("worker {} died by itself: {status}", process.0);
                 self.court.lock().error(process, Moment::now(), what);
-                self.bury(at, status).await?;
+                self.bury(at).await?;
             }
         }
         Ok(())
     }
 
-    async fn bury(&mut self, at: usize, _status: ExitStatus) -> io::Result<()> {
+    async fn bury(&mut self, at: usize) -> io::Result<()> {
         let death = Moment::now();
         let process = self.workers[at].process;
         // All that it has told is heard before it is dead.
@@ -118,9 +120,9 @@ impl Fleet {
     }
 
     /// Stops all calls, waits until everything is delivered, and reads every key in every worker once more.
-    pub(crate) async fn review(&mut self, rest: Duration) -> io::Result<()> {
+    pub(crate) async fn review(&mut self, rest: Duration) {
         for at in 0..self.workers.len() {
-            self.command(at, Command::Rest).await?;
+            self.command(at, Command::Rest).await;
         }
         for at in 0..self.workers.len() {
             let told = self
@@ -139,7 +141,7 @@ impl Fleet {
         // Fences that were left standing expire.
         tokio::time::sleep(rest).await;
         for at in 0..self.workers.len() {
-            self.command(at, Command::Review).await?;
+            self.command(at, Command::Review).await;
             let told = self
                 .hear(at, |record| matches!(record, Record::Reviewed))
                 .await;
@@ -147,7 +149,6 @@ impl Fleet {
                 self.silent(self.workers[at].process);
             }
         }
-        Ok(())
     }
 
     fn silent(&self, process: Process) {

@@ -89,7 +89,7 @@ pub(crate) async fn run(settings: Settings) -> io::Result<Court> {
     }
     fleet.tend().await?;
     if !is_found() {
-        fleet.review(FENCE + LEASE).await?;
+        fleet.review(FENCE + LEASE).await;
     }
     fleet.stop().await?;
     court.lock().judge_rest();

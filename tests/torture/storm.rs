@@ -10,7 +10,7 @@ use fastrand::Rng;
 use crate::clock::Moment;
 use crate::faults::{Fault, Kind};
 use crate::fleet::{Court, Fleet};
-use crate::knobs::{FENCE, KEYS};
+use crate::knobs::{FENCE, KEYS, PATIENCE};
 use crate::proxy::Weather;
 use crate::record::Command;
 
@@ -77,9 +77,9 @@ impl Storm {
             Kind::Switch => {
                 // Several times: calls that began in one mode end in the other.
                 for _ in 0..self.random.u32(1..5) {
-                    fleet.command(worker, Command::Switch { on: false }).await?;
+                    fleet.command(worker, Command::Switch { on: false }).await;
                     tokio::time::sleep(lasts / 4).await;
-                    fleet.command(worker, Command::Switch { on: true }).await?;
+                    fleet.command(worker, Command::Switch { on: true }).await;
                     tokio::time::sleep(lasts / 8).await;
                 }
             }
@@ -96,11 +96,9 @@ impl Storm {
         } else {
             self.random.u64(0..longest)
         };
-        fleet
-            .command(worker, Command::Die { key, after_ms })
-            .await?;
+        fleet.command(worker, Command::Die { key, after_ms }).await;
         // It lives on if its fence could not be raised.
-        let limit = Duration::from_millis(after_ms) + Duration::from_secs(3);
+        let limit = Duration::from_millis(after_ms) + PATIENCE;
         fleet.replace_dead(worker, limit).await
     }
 

@@ -65,13 +65,13 @@ impl History {
         self
     }
 
-    fn load(&mut self, process: Process, from: u64, to: u64) -> &mut Self {
+    fn load(&mut self, process: Process, from: u64, to: u64, version: u64) -> &mut Self {
         let load = Load {
             from: at(from),
             to: at(to),
-            version: Some(0),
+            version: Some(version),
         };
-        let read = read(from, to, Found::Version(0), Some(load));
+        let read = read(from, to, Found::Version(version), Some(load));
         self.0.record(process, read);
         self
     }
@@ -260,21 +260,21 @@ fn errors_that_nobody_asked_for_count() {
 #[test]
 fn two_loads_at_a_time_are_one_too_many_where_nothing_excuses_them() {
     let mut history = History::new();
-    history.load(ONE, 10, 20).load(OTHER, 20, 30);
+    history.load(ONE, 10, 20, 0).load(OTHER, 20, 30, 0);
     assert!(history.figures().are_clean(), "one after the other");
-    history.load(ONE, 25, 40);
+    history.load(ONE, 25, 40, 0);
     assert_eq!(history.figures().doubled, 1);
 
     let mut history = History::new();
     history
         .commit(op(ONE), Kind::Plain, 12, 1, 14)
         .end(op(ONE), Kind::Plain, Ending::Returned, 15, true)
-        .load(ONE, 10, 20)
-        .load(OTHER, 16, 30);
+        .load(ONE, 10, 20, 0)
+        .load(OTHER, 16, 30, 1);
     assert!(history.figures().are_clean(), "a mutation came between");
 
     let mut history = History::new();
     history.0.fault_begins(FaultKind::Pause, at(5));
-    history.load(ONE, 10, 20).load(OTHER, 15, 30);
+    history.load(ONE, 10, 20, 0).load(OTHER, 15, 30, 0);
     assert!(history.figures().are_clean(), "the store did not answer");
 }

@@ -55,7 +55,8 @@ impl Caller {
             if self.random.u8(0..100) < 98 {
                 let key = self.key_to_read();
                 let source = self.source(key);
-                let patience = self.one_in(50).then(|| self.up_to_ms(30));
+                // Most of these are hits, and over before.
+                let patience = self.one_in(12).then(|| self.up_to_ms(100));
                 self.read(key, source, patience, false).await;
             } else {
                 let key = self.random.u64(0..KEYS);
@@ -209,7 +210,7 @@ impl Caller {
             Duration::from_millis(6)
         };
         let (there, back) = (self.up_to(slowest / 3), self.up_to(slowest * 2 / 3));
-        Source::new(self.database.clone(), there, back, self.one_in(200))
+        Source::new(self.database.clone(), there, back, self.one_in(50))
     }
 
     fn one_in(&mut self, n: u32) -> bool {
