@@ -34,11 +34,13 @@ pub(crate) enum Kind {
     Mislead,
     /// The kill switch is thrown in one worker, and thrown back.
     Switch,
+    /// One worker moves the epoch, or its record is lost.
+    Epoch,
 }
 
 impl Kind {
     /// Those that are drawn. A new fault is added here, and to `Storm::bring_about`.
-    const DRAWN: [Self; 12] = [
+    const DRAWN: [Self; 13] = [
         Self::Kill,
         Self::Freeze,
         Self::Restart,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Corrupt,
         Self::Mislead,
         Self::Switch,
+        Self::Epoch,
     ];
 
     /// Whether the store may not answer, or may not be heard.
@@ -60,7 +63,10 @@ impl Kind {
 
     /// Whether slots are lost, and with them fences.
     pub(crate) fn empties(self) -> bool {
-        matches!(self, Self::Restart | Self::Flush | Self::Evict)
+        matches!(
+            self,
+            Self::Restart | Self::Flush | Self::Evict | Self::Epoch
+        )
     }
 }
 
@@ -80,6 +86,7 @@ impl fmt::Display for Kind {
             Self::Corrupt => "a worker's replies are corrupted",
             Self::Mislead => "a worker's replies are those to other requests",
             Self::Switch => "a worker's kill switch is thrown",
+            Self::Epoch => "the epoch moves",
         })
     }
 }

@@ -135,6 +135,8 @@ pub(crate) struct Load {
 pub(crate) enum Command {
     /// Throws the kill switch.
     Switch { on: bool },
+    /// Moves the epoch.
+    Advance,
     /// Mutates a key under a fence; the database kills this process after the commit, this many milliseconds from now.
     Die { key: u64, after_ms: u64 },
     /// Stops calling, and tells what is undelivered.

@@ -83,6 +83,15 @@ impl Storm {
                     tokio::time::sleep(lasts / 8).await;
                 }
             }
+            Kind::Epoch => {
+                if self.random.bool() {
+                    fleet.command(worker, Command::Advance).await;
+                } else {
+                    self.redis(|redis| redis.ask::<()>(&["DEL", "cache:0:epoch"]))
+                        .await?;
+                }
+                tokio::time::sleep(lasts).await;
+            }
         }
         Ok(true)
     }

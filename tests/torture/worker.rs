@@ -68,6 +68,10 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
                 let mode = if on { Mode::On } else { Mode::Off };
                 global().set_mode(mode).map_err(io::Error::other)?;
             }
+            Command::Advance => {
+                // What fails is made up for, and counts as undelivered until then.
+                tokio::spawn(global().advance_epoch());
+            }
             Command::Die { key, after_ms } => {
                 let mut caller = caller(CALLERS);
                 tokio::spawn(async move { caller.die(key, after_ms).await });
