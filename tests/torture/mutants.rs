@@ -214,6 +214,11 @@ impl Mutant {
         })
     }
 
+    /// Whether it can only be found when all is over.
+    pub(crate) fn shows_at_the_end(&self) -> bool {
+        self.breaks == [Lost]
+    }
+
     /// What the workers are to do wrong.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self.broken {
@@ -268,6 +273,22 @@ impl Rewriter {
             }
         } else if name.eq_ignore_ascii_case(b"EVALSHA") {
             self.run(mutant, args);
+        }
+    }
+
+    /// Puts the hash that the client knows in the place of that of a broken script: it is asserted on in debug builds.
+    pub(crate) fn restore(&self, reply: &mut [u8]) {
+        if self.mutant.is_none() {
+            return;
+        }
+        let hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (hash, instead) in hashes.iter() {
+            let at = reply
+                .windows(instead.len())
+                .position(|window| window == instead.as_slice());
+            if let Some(at) = at {
+                reply[at..at + hash.len()].copy_from_slice(hash);
+            }
         }
     }
 
