@@ -479,7 +479,7 @@ impl Checker {
         });
         if let Some(old) = other.copied() {
             let what = format!("key {key}: two loads at a time");
-            let lines = vec![load_line(&old), load_line(&new)];
+            let lines = vec![load_line(key, &old), load_line(key, &new)];
             let from = old.called.min(new.called);
             let to = old.load.to.max(new.load.to);
             self.violate(Promise::Doubled, what, lines, from, to);
@@ -528,7 +528,7 @@ impl Checker {
         let source = loads()
             .find(|loaded| loaded.load.to > commit.at)
             .or_else(|| loads().next_back());
-        lines.extend(source.map(load_line));
+        lines.extend(source.map(|loaded| load_line(read.key, loaded)));
         lines.push(read_line(process, read));
         lines
     }
@@ -585,7 +585,7 @@ fn name(process: Process) -> String {
     format!("worker {}", process.0)
 }
 
-fn load_line(loaded: &Loaded) -> Line {
+fn load_line(key: u64, loaded: &Loaded) -> Line {
     let version = match loaded.load.version {
         Some(version) => format!("version {version}"),
         None => "nothing".to_owned(),
@@ -594,7 +594,7 @@ fn load_line(loaded: &Loaded) -> Line {
         from: loaded.load.from,
         to: Some(loaded.load.to),
         who: name(loaded.process),
-        what: format!("loads {version}"),
+        what: format!("loads {version} of key {key}"),
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) const CALLERS: u64 = 12;
 /// The longest pause of a caller between two calls.
 pub(crate) const THINK: Duration = Duration::from_millis(16);
 
-/// Short beside the run, long beside a machine's pauses.
-pub(crate) const FENCE: Duration = Duration::from_millis(1500);
+/// Short beside the time between two mutations of a key, so that a fence that was left expires; long beside a machine's pauses.
+pub(crate) const FENCE: Duration = Duration::from_millis(700);
 
 /// Shorter than the slowest load, so that leases are renewed.
 pub(crate) const LEASE: Duration = Duration::from_millis(900);
@@ -31,7 +31,7 @@ pub(crate) const LEASE: Duration = Duration::from_millis(900);
 pub(crate) const SLOWEST_LOAD: Duration = Duration::from_millis(600);
 
 /// The slowest mutation before its commit: longer than a fence lives.
-pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(2400);
+pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(1200);
 
 /// The default of the runtime: how long one call waits for the store.
 pub(crate) const STORE_BUDGET: Duration = Duration::from_millis(250);

@@ -22,7 +22,7 @@ use crate::check::Promise::{self, Doubled, Error, Lost, Stale, Wrong};
 pub(crate) struct Mutant {
     pub(crate) name: &'static str,
     /// What it must be found by: another figure would only tell of another fault.
-    breaks: Promise,
+    breaks: &'static [Promise],
     broken: Broken,
 }
 
@@ -59,7 +59,7 @@ impl Fault {
 }
 
 const fn text(
-    breaks: Promise,
+    breaks: &'static [Promise],
     name: &'static str,
     rule: &'static str,
     broken: &'static str,
@@ -72,7 +72,7 @@ const fn text(
 }
 
 const fn script(
-    breaks: Promise,
+    breaks: &'static [Promise],
     name: &'static str,
     contains: &'static str,
     broken: &'static str,
@@ -84,7 +84,7 @@ const fn script(
     }
 }
 
-const fn worker(breaks: Promise, name: &'static str, fault: Fault) -> Mutant {
+const fn worker(breaks: &'static [Promise], name: &'static str, fault: Fault) -> Mutant {
     Mutant {
         name,
         breaks,
@@ -104,84 +104,84 @@ const LOWER: &str = "local tokens = tokens_of_fence(KEYS[1])\nlower(KEYS[1], tok
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Acquire.
     text(
-        Doubled,
+        &[Doubled],
         "acquire-over-lease",
         "if state == 0xF9 and len == 17 then return slot end",
         "",
     ),
     text(
-        Stale,
+        &[Stale],
         "acquire-over-fence",
         "if state == 0xFA and len >= 18 and len % 16 == 2 then return slot end",
         "",
     ),
     // Fill.
-    text(Stale, "fill-without-compare", REPLACE, ""),
+    text(&[Stale], "fill-without-compare", REPLACE, ""),
     text(
-        Stale,
+        &[Stale],
         "fill-if-absent",
         REPLACE,
         "if redis.call('EXISTS', KEYS[1]) == 1 and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end",
     ),
     text(
-        Stale,
+        &[Stale],
         "fill-under-any-lease",
         REPLACE,
         "if redis.pcall('GETRANGE', KEYS[1], 0, 0) ~= '\\249' then return 0 end",
     ),
     // Renew and release.
     script(
-        Stale,
+        &[Stale],
         "renew-brings-back",
         "return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
         "if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[1], '\\249' .. ARGV[1]) end\n\
          return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
     ),
     script(
-        Stale,
+        &[Stale, Doubled],
         "release-of-any-slot",
         RELEASE,
         "return redis.call('UNLINK', KEYS[1])",
     ),
     // Invalidate.
-    script(Stale, "invalidate-nothing", INVALIDATE, "return 1"),
+    script(&[Stale], "invalidate-nothing", INVALIDATE, "return 1"),
     script(
-        Stale,
+        &[Stale],
         "invalidate-plainly",
         INVALIDATE,
         "redis.call('UNLINK', KEYS[1])\nreturn 1",
     ),
     script(
-        Stale,
+        &[Stale],
         "invalidate-leaves-lease",
         INVALIDATE,
         "if redis.pcall('GETRANGE', KEYS[1], 0, 0) == '\\248' then redis.call('UNLINK', KEYS[1]) end\nreturn 1",
     ),
     script(
-        Lost,
+        &[Lost],
         "invalidate-never-taken",
         INVALIDATE,
         "return redis.error_reply('ERR broken')",
     ),
     // Raise.
-    script(Stale, "raise-nothing", RAISE, "return 1"),
+    script(&[Stale], "raise-nothing", RAISE, "return 1"),
     text(
-        Stale,
+        &[Stale],
         "raise-for-a-moment",
         "redis.call('SET', KEYS[1], slot, 'PX', ARGV[2])",
         "redis.call('SET', KEYS[1], slot, 'PX', 1)",
     ),
     text(
-        Stale,
+        &[Stale],
         "raise-replaces-fence",
         "local slot = tokens and '\\2501' .. with(tokens, ARGV[1], tonumber(ARGV[3])) or",
         "local slot = nil or",
     ),
     // Hold.
-    script(Stale, "hold-nothing", HOLD, "return 1"),
+    script(&[Stale], "hold-nothing", HOLD, "return 1"),
     // Lower.
     script(
-        Stale,
+        &[Stale],
         "lower-removes-all",
         LOWER,
         "redis.call('UNLINK', KEYS[1])\nreturn 1",
@@ -189,11 +189,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     // What no script could get wrong: that the other figures are not always 0 either.
     Mutant {
         name: "values-forged",
-        breaks: Wrong,
+        breaks: &[Wrong],
         broken: Broken::Values,
     },
-    worker(Wrong, "key-shared", Fault::WrongKey),
-    worker(Error, "errors-returned", Fault::ErrorsOfTheCache),
+    worker(&[Wrong], "key-shared", Fault::WrongKey),
+    worker(&[Error], "errors-returned", Fault::ErrorsOfTheCache),
 ];
 
 impl Mutant {
@@ -204,14 +204,19 @@ impl Mutant {
 
     /// Whether these figures show it.
     pub(crate) fn is_shown_by(&self, figures: Figures) -> bool {
-        match self.breaks {
+        self.breaks.iter().any(|promise| match promise {
             Doubled => figures.doubled > 0,
             // One and the same, but for who died.
             Stale => figures.stale + figures.lost > 0,
             Wrong => figures.wrong > 0,
             Error => figures.errors > 0,
             Lost => figures.lost > 0,
-        }
+        })
+    }
+
+    /// Whether it can only be found when all is over.
+    pub(crate) fn shows_at_the_end(&self) -> bool {
+        self.breaks == [Lost]
     }
 
     /// What the workers are to do wrong.
@@ -268,6 +273,22 @@ impl Rewriter {
             }
         } else if name.eq_ignore_ascii_case(b"EVALSHA") {
             self.run(mutant, args);
+        }
+    }
+
+    /// Puts the hash that the client knows in the place of that of a broken script: it is asserted on in debug builds.
+    pub(crate) fn restore(&self, reply: &mut [u8]) {
+        if self.mutant.is_none() {
+            return;
+        }
+        let hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (hash, instead) in hashes.iter() {
+            let at = reply
+                .windows(instead.len())
+                .position(|window| window == instead.as_slice());
+            if let Some(at) = at {
+                reply[at..at + hash.len()].copy_from_slice(hash);
+            }
         }
     }
 

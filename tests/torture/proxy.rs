@@ -75,7 +75,7 @@ async fn carry(
     let (from_redis, to_redis) = redis.into_split();
     tokio::select! {
         end = requests(from_worker, to_redis, rewriter, weather.clone()) => end,
-        end = replies(from_redis, to_worker, weather) => end,
+        end = replies(from_redis, to_worker, rewriter, weather) => end,
     }
 }
 
@@ -109,11 +109,13 @@ async fn requests(
 async fn replies(
     mut input: OwnedReadHalf,
     mut output: OwnedWriteHalf,
+    rewriter: &Rewriter,
     weather: watch::Receiver<Weather>,
 ) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(16 << 10);
     while input.read_buf(&mut bytes).await? > 0 {
         let now = *weather.borrow();
+        rewriter.restore(&mut bytes);
         be_late(now).await;
         let at = fastrand::usize(0..bytes.len());
         match now {

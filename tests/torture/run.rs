@@ -32,6 +32,9 @@ pub(crate) struct Settings {
 /// While the workers start, nothing is judged that needs calm.
 const START: Duration = Duration::from_millis(500);
 
+/// When a run ends whose mutant can only be found at the end.
+const SOON: Duration = Duration::from_secs(15);
+
 /// How often it is asked whether a mutant is found.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -68,7 +71,11 @@ pub(crate) async fn run(settings: Settings) -> io::Result<Court> {
         worker: 0,
     };
     storm.bring_about(starting, &mut fleet).await?;
-    let deadline = start + settings.lasts;
+    let lasts = match settings.mutant {
+        Some(mutant) if mutant.shows_at_the_end() => settings.lasts.min(SOON),
+        _ => settings.lasts,
+    };
+    let deadline = start + lasts;
     let is_found = || {
         let figures = court.lock().figures();
         settings

@@ -129,7 +129,8 @@ impl Caller {
         } else {
             self.up_to_ms(8)
         };
-        let is_dropped = kind != Kind::ByHand && self.one_in(25);
+        let is_dropped =
+            kind != Kind::ByHand && self.one_in(if kind.has_fence() { 60 } else { 20 });
         let patience = is_dropped.then(|| self.up_to(before + Duration::from_millis(20)));
         self.change(key, kind, fate, before, patience).await;
     }
@@ -201,16 +202,17 @@ impl Caller {
     }
 
     fn source(&mut self, key: u64) -> Source {
-        // Whoever loads a cold key is likely to be alone, and to be overtaken.
-        let slowest = if self.one_in(if key < COLD_KEYS { 6 } else { 40 }) {
-            SLOWEST_LOAD
+        // Whoever loads a cold key is likely to be alone, and to be overtaken. What is slow is likely to fail: a load that gives
+        // its lease back late meets what others have made of the slot.
+        let (slowest, fails) = if self.one_in(if key < COLD_KEYS { 6 } else { 40 }) {
+            (SLOWEST_LOAD, self.random.bool())
         } else if self.one_in(4) {
-            Duration::from_millis(80)
+            (Duration::from_millis(80), self.one_in(4))
         } else {
-            Duration::from_millis(6)
+            (Duration::from_millis(6), self.one_in(200))
         };
         let (there, back) = (self.up_to(slowest / 3), self.up_to(slowest * 2 / 3));
-        Source::new(self.database.clone(), there, back, self.one_in(50))
+        Source::new(self.database.clone(), there, back, fails)
     }
 
     fn one_in(&mut self, n: u32) -> bool {
