@@ -34,8 +34,8 @@ const LATE: Duration = Duration::from_millis(100);
 /// What Redis and the worker may differ in when they count how long a fence has lived.
 const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
-/// How many violations are kept to be shown; all are counted.
-const SHOWN: usize = 3;
+/// How many violations are kept to be shown, each once; all are counted.
+const SHOWN: usize = 5;
 
 /// What happened, in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -548,7 +548,8 @@ impl Checker {
             Promise::Error => &mut self.figures.errors,
             Promise::Lost => &mut self.figures.lost,
         } += 1;
-        if self.violations.len() == SHOWN {
+        let is_known = self.violations.iter().any(|known| known.what == what);
+        if is_known || self.violations.len() == SHOWN {
             return;
         }
         let around = self
