@@ -31,11 +31,15 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// A record may be written this much later than the moment it tells of.
 const LATE: Duration = Duration::from_millis(100);
 
+/// How long a call may go on after its load: a leader whose load failed gives the lease back before he returns, and those who
+/// wait load for themselves meanwhile.
+const LAST_STEP: Duration = Duration::from_secs(1);
+
 /// What Redis and the worker may differ in when they count how long a fence has lived.
 const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
-/// How many violations are kept to be shown; all are counted.
-const SHOWN: usize = 3;
+/// How many violations are kept to be shown, each once; all are counted.
+const SHOWN: usize = 5;
 
 /// What happened, in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +137,8 @@ pub(crate) struct Checker {
     /// Commits under a fence, until all that could have broken it is known.
     fenced: Vec<Commit>,
     reads: Vec<(Process, Read)>,
+    /// Loads whose neighbours may not all be known.
+    loads: Vec<(u64, Loaded)>,
     faults: Vec<FaultSpan>,
     stalls: Vec<(Moment, Moment)>,
     judged_at: Moment,
@@ -149,6 +155,7 @@ impl Checker {
             killed: HashMap::new(),
             fenced: Vec::new(),
             reads: Vec::new(),
+            loads: Vec::new(),
             faults: Vec::new(),
             stalls: Vec::new(),
             judged_at: start,
@@ -355,6 +362,14 @@ impl Checker {
         for (process, read) in ready {
             self.read(process, &read);
         }
+        let (ready, rest) = std::mem::take(&mut self.loads)
+            .into_iter()
+            .partition(|(_, loaded): &(u64, Loaded)| is_told(loaded.load.to + LAST_STEP));
+        self.loads = rest;
+        let ready: Vec<_> = ready;
+        for (key, loaded) in ready {
+            self.judge_load(key, &loaded);
+        }
     }
 
     fn was_killed(&self, op: Op) -> bool {
@@ -394,14 +409,13 @@ impl Checker {
         self.figures.calls += 1;
         if let Some(load) = read.load {
             self.figures.loads += 1;
-            self.loaded(
-                read.key,
-                Loaded {
-                    process,
-                    called: read.start,
-                    load,
-                },
-            );
+            let loaded = Loaded {
+                process,
+                called: read.start,
+                load,
+            };
+            self.keys[index(read.key)].add_load(loaded);
+            self.loads.push((read.key, loaded));
         }
         match &read.found {
             Found::Version(version) => {
@@ -465,26 +479,26 @@ impl Checker {
     }
 
     /// Promise 3: two loads of one key at a time, with nothing that could excuse it.
-    fn loaded(&mut self, key: u64, new: Loaded) {
+    fn judge_load(&mut self, key: u64, new: &Loaded) {
         let history = &self.keys[index(key)];
         if self.is_calm(new.called, new.load.to)
             && !history.is_mutated_within(new.called, new.load.to)
         {
             self.figures.calm += 1;
         }
-        let other = history.loads().rev().find(|old| {
-            old.load.from < new.load.to
+        let began = |loaded: &Loaded| (loaded.load.from, loaded.process, loaded.called);
+        let other = history.loads().find(|old| {
+            began(old) < began(new)
                 && new.load.from < old.load.to
-                && self.is_inexcusable(history, old, &new)
+                && self.is_inexcusable(history, old, new)
         });
         if let Some(old) = other.copied() {
             let what = format!("key {key}: two loads at a time");
-            let lines = vec![load_line(key, &old), load_line(key, &new)];
+            let lines = vec![load_line(key, &old), load_line(key, new)];
             let from = old.called.min(new.called);
             let to = old.load.to.max(new.load.to);
             self.violate(Promise::Doubled, what, lines, from, to);
         }
-        self.keys[index(key)].add_load(new);
     }
 
     fn is_inexcusable(&self, history: &KeyHistory, old: &Loaded, new: &Loaded) -> bool {
@@ -548,7 +562,8 @@ impl Checker {
             Promise::Error => &mut self.figures.errors,
             Promise::Lost => &mut self.figures.lost,
         } += 1;
-        if self.violations.len() == SHOWN {
+        let is_known = self.violations.iter().any(|known| known.what == what);
+        if is_known || self.violations.len() == SHOWN {
             return;
         }
         let around = self

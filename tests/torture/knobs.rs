@@ -31,7 +31,7 @@ pub(crate) const LEASE: Duration = Duration::from_millis(900);
 pub(crate) const SLOWEST_LOAD: Duration = Duration::from_millis(600);
 
 /// The slowest mutation before its commit: longer than a fence lives.
-pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(1200);
+pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(1600);
 
 /// The default of the runtime: how long one call waits for the store.
 pub(crate) const STORE_BUDGET: Duration = Duration::from_millis(250);

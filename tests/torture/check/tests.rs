@@ -277,4 +277,17 @@ fn two_loads_at_a_time_are_one_too_many_where_nothing_excuses_them() {
     history.0.fault_begins(FaultKind::Pause, at(5));
     history.load(ONE, 10, 20, 0).load(OTHER, 15, 30, 0);
     assert!(history.figures().are_clean(), "the store did not answer");
+
+    // The leader whose load failed tells last: he gives his lease back before he returns.
+    let mut history = History::new();
+    history.load(ONE, 10, 20, 0).load(ONE, 10, 30, 0);
+    let failed = Load {
+        from: at(5),
+        to: at(9),
+        version: None,
+    };
+    history
+        .0
+        .record(ONE, read(4, 40, Found::Failed, Some(failed)));
+    assert!(history.figures().are_clean(), "each loads for himself");
 }

@@ -122,7 +122,7 @@ impl Caller {
             _ => Fate::Commit,
         };
         // Some outlive the life of a fence, and are overtaken by others of the same key.
-        let before = if self.one_in(40) {
+        let before = if self.one_in(if kind.has_fence() { 10 } else { 40 }) {
             self.up_to(SLOWEST_COMMIT)
         } else if self.random.bool() {
             self.up_to_ms(100)
