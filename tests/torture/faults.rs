@@ -39,7 +39,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Those that are drawn. A new fault is added here, and to `Storm::bring_about`.
+    /// Those that are drawn. A new fault is added here, and to `Storm::rage`.
     const DRAWN: [Self; 13] = [
         Self::Kill,
         Self::Freeze,
