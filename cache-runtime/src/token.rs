@@ -11,8 +11,8 @@ pub struct Token([u8; 16]);
 
 /// Where the tokens of one cache come from.
 ///
-/// The first half of a token is random for the source (seeded by the operating system), the second counts. A token can
-/// therefore neither be guessed nor come up twice, a cache knows its own, and drawing one costs one atomic addition. A
+/// The first half of a token is random for the source (seeded by the operating system), the second is a count, [scattered](scatter).
+/// A token can therefore neither be guessed nor come up twice, a cache knows its own, and drawing one costs one atomic addition. A
 /// process that was forked, or a machine resumed twice from one image, must make its caches afterwards.
 #[derive(Debug)]
 pub(crate) struct Tokens {
@@ -33,7 +33,7 @@ impl Tokens {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let mut bytes = [0; Token::LEN];
         bytes[..8].copy_from_slice(&self.source.to_be_bytes());
-        bytes[8..].copy_from_slice(&count.to_be_bytes());
+        bytes[8..].copy_from_slice(&scatter(count).to_be_bytes());
         Token(bytes)
     }
 
@@ -41,6 +41,20 @@ impl Tokens {
     pub(crate) fn drew(&self, token: Token) -> bool {
         token.0.starts_with(&self.source.to_be_bytes())
     }
+}
+
+/// Spreads counts over all 64 bits, one to one, so that no two tokens of a source are few bits apart:
+///
+/// 1. L holds lease 6 of a key, and has loaded. A mutation commits, and its invalidation completes.
+/// 2. M takes lease 7. R, who begins now, reads it, and one bit of the answer is flipped on its way: lease 6.
+/// 3. L waits for the answer to his fill, so his flight is still there. R joins it and is handed the old value.
+///
+/// This is the finalizer of `SplitMix64` (G. Steele et al., *Fast splittable pseudorandom number generators*, OOPSLA 2014), in
+/// which each bit of the input changes each bit of the output in half of the cases.
+const fn scatter(count: u64) -> u64 {
+    let count = (count ^ (count >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let count = (count ^ (count >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    count ^ (count >> 31)
 }
 
 impl Token {
@@ -75,7 +89,7 @@ impl fmt::Debug for Token {
 
 #[cfg(test)]
 mod tests {
-    use super::{Token, Tokens};
+    use super::{Token, Tokens, scatter};
 
     #[test]
     fn a_source_knows_its_own() {
@@ -84,6 +98,16 @@ mod tests {
         assert!(ours.drew(a) && theirs.drew(b));
         assert!(!ours.drew(b) && !theirs.drew(a));
         assert_ne!(ours.next(), a);
+    }
+
+    #[test]
+    fn no_bit_that_flips_makes_another_token() {
+        for count in 0..10_000_u64 {
+            for bit in 0..64 {
+                let apart = scatter(count) ^ scatter(count ^ (1 << bit));
+                assert!(apart.count_ones() > 4, "{count}, bit {bit}");
+            }
+        }
     }
 
     #[test]

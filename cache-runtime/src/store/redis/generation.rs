@@ -225,12 +225,19 @@ impl Generations {
             return Verdict::Gone;
         };
         known.note(record, sent, now);
-        match known.settles {
-            _ if record.generation != plan.generation => Verdict::Moved,
-            // Of a newer generation than the plan's, if it moved again since: then that of the plan's is over before.
-            Some(moment) => Verdict::Settles(moment),
-            None => Verdict::Holds,
+        if record.generation != plan.generation {
+            return Verdict::Moved;
         }
+        if record.settled {
+            return Verdict::Holds;
+        }
+        // What is known may be of another generation: an answer that was overtaken by this one, or one that overtook it.
+        let settles = if known.generation == Some(record.generation) {
+            known.settles
+        } else {
+            Some(now + SETTLE)
+        };
+        settles.map_or(Verdict::Holds, Verdict::Settles)
     }
 
     /// Notes that the record tells everyone that a generation is settled.
@@ -350,6 +357,25 @@ mod tests {
         generations.opened(0, old, at(10), at(30));
         let plan = generations.plan(Need::Proof, at(40));
         assert_eq!(plan.map(|plan| plan.generation), Some(new.generation));
+    }
+
+    /// Found by the model: 1. W takes the time, and is held up. 2. Others of this process learn of the new generation, and
+    /// then of the old one, from answers that crossed. 3. W's step is carried out under the new one, which is not settled.
+    #[test]
+    fn a_verdict_is_about_the_generation_of_the_plan() {
+        let generations = Generations::new();
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let [old, new] = [true, false].map(|settled| Record {
+            generation: Generation::new(),
+            settled,
+        });
+        generations.opened(0, old, at(0), at(1));
+        generations.opened(0, new, at(11), at(30));
+        let plan = generations.plan(Need::Proof, at(10));
+        generations.opened(0, old, at(12), at(31));
+        let verdict = plan.map(|plan| generations.verdict(plan, Some(new), at(10), at(40)));
+        assert_eq!(verdict, Some(Verdict::Settles(at(40) + SETTLE)));
     }
 
     #[test]
