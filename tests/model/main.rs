@@ -20,9 +20,12 @@
 //! # What is left out
 //!
 //! Steps that the store does not take, or carries out after their caller has given up on them, and the recovery that
-//! delivers invalidations later; the local tier, tags and patterns.
+//! delivers invalidations later; the local tier, tags and patterns. The generations in front of every key have a model of
+//! their own: [`generations`].
 
 mod casts;
+mod checking;
+mod generations;
 mod mutants;
 mod protocol;
 mod readers;
@@ -31,57 +34,16 @@ mod writers;
 
 use std::time::Instant;
 
-use stateright::{Checker, HasDiscoveries, Model, Path};
+use stateright::{Checker, Model};
 
 use casts::{
     all_readers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts, small,
     three_readers, three_writers, two_readers_and_a_refresher,
 };
+use checking::{Refutation, check};
 use mutants::{CLAIMS, MUTANTS, Mutant, SPARE};
-use protocol::{Action, Cast, Protocol, Question};
-use world::World;
+use protocol::{Cast, Protocol, Question};
 use writers::Newest;
-
-/// The shortest way to break a promise.
-struct Refutation {
-    promise: &'static str,
-    actions: usize,
-    told: String,
-}
-
-/// Looks at every state of `protocol`, up to one that breaks a promise. `Ok` with their number.
-fn check(protocol: &Protocol) -> Result<usize, Refutation> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = protocol.clone().checker().threads(cores);
-    let checker = checker
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
-    match checker.discoveries().into_iter().next() {
-        None => Ok(checker.unique_state_count()),
-        Some((promise, path)) => Err(shortest(protocol, promise, path)),
-    }
-}
-
-/// The checker goes by breadth, but of a block of states it keeps what it found last.
-fn shortest(protocol: &Protocol, promise: &'static str, path: Path<World, Action>) -> Refutation {
-    let actions = path.clone().into_actions().len();
-    let shallower = protocol.clone().checker().target_max_depth(actions + 1);
-    match shallower
-        .spawn_bfs()
-        .join()
-        .discoveries()
-        .into_iter()
-        .next()
-    {
-        Some((promise, path)) => shortest(protocol, promise, path),
-        None => Refutation {
-            promise,
-            actions,
-            told: protocol.tell(path),
-        },
-    }
-}
 
 /// Explores casts to their end.
 fn explore(casts: impl IntoIterator<Item = Cast>) {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use cache_runtime::slot::{Fence, Reply, Slot, Step, Token, apply};
 use stateright::{Model, Path, Property};
 
+use crate::checking::Tale;
 use crate::readers::{Caller, Reader, Turn, lease, next};
 use crate::world::{Broken, Floor, Stored, Version, World, first, foreign};
 use crate::writers::{Deed, Mutation, Writer, fence};
@@ -210,32 +211,6 @@ impl Protocol {
         }
         examples
     }
-
-    /// Tells a path, numbered, with what the slot holds after each action.
-    pub(crate) fn tell(&self, path: Path<World, Action>) -> String {
-        let mut told = String::new();
-        let path = path.into_vec();
-        for (number, (world, _)) in path.iter().enumerate() {
-            let what = match number.checked_sub(1).and_then(|before| path[before].1) {
-                None => "it begins".to_owned(),
-                Some(Action::Expire) => "expiry or eviction".to_owned(),
-                Some(Action::Write(writer, deed)) => format!(
-                    "writer {writer} ({:?}): {deed:?} -> {:?}",
-                    self.cast.writers[writer], world.writers[writer]
-                ),
-                Some(Action::Read(reader, turn)) => {
-                    format!("reader {reader}: {turn:?} -> {:?}", world.readers[reader])
-                }
-            };
-            let (source, slot) = (world.source, world.slot.describe());
-            writeln!(
-                told,
-                "  {number}. {what}\n       source {source}, slot: {slot}"
-            )
-            .expect("a string takes it");
-        }
-        told
-    }
 }
 
 impl Model for Protocol {
@@ -290,6 +265,34 @@ impl Model for Protocol {
             Question::Promises => self.promises(),
             Question::Examples => self.examples(),
         }
+    }
+}
+
+impl Tale for Protocol {
+    /// With what the slot holds after each action.
+    fn tell(&self, path: Path<World, Action>) -> String {
+        let mut told = String::new();
+        let path = path.into_vec();
+        for (number, (world, _)) in path.iter().enumerate() {
+            let what = match number.checked_sub(1).and_then(|before| path[before].1) {
+                None => "it begins".to_owned(),
+                Some(Action::Expire) => "expiry or eviction".to_owned(),
+                Some(Action::Write(writer, deed)) => format!(
+                    "writer {writer} ({:?}): {deed:?} -> {:?}",
+                    self.cast.writers[writer], world.writers[writer]
+                ),
+                Some(Action::Read(reader, turn)) => {
+                    format!("reader {reader}: {turn:?} -> {:?}", world.readers[reader])
+                }
+            };
+            let (source, slot) = (world.source, world.slot.describe());
+            writeln!(
+                told,
+                "  {number}. {what}\n       source {source}, slot: {slot}"
+            )
+            .expect("a string takes it");
+        }
+        told
     }
 }
 
