@@ -10,6 +10,7 @@ mod build;
 mod commands;
 mod machine;
 mod measure;
+mod process;
 mod report;
 mod results;
 mod stampede;
@@ -32,7 +33,7 @@ use crate::table::Table;
 fn main() -> Result<()> {
     let args = Args::parse();
     match args.role {
-        Some(Role::Worker(task)) => worker::serve(task),
+        Some(Role::Worker(task)) => worker::serve(task, |_| None),
         Some(Role::Stampede) => stampede::take_part(),
         None => direct(&args),
     }

@@ -47,11 +47,11 @@ pub(crate) fn of(results: &Results) -> String {
     if let Some(costs) = &results.build {
         page += &builds(costs);
     }
-    page + PEERS
+    page + METHOD
 }
 
-/// What is said of the peers once.
-const PEERS: &str = include_str!("peers.md");
+/// What does not change with the figures.
+const METHOD: &str = include_str!("method.md");
 
 const WALL: Figure = |slice| slice.wall;
 const CPU: Figure = |slice| slice.cpu;
@@ -74,7 +74,7 @@ fn local(table: &Table) -> String {
             cells.push(compared(i, table.compare(row, callers, WALL)));
         }
         if two {
-            cells.push(format!("{:.2}", row.median(0, WALL) / row.median(1, WALL)));
+            cells.push(format!("{:.2}", row.gain()));
         }
         let allocations = row.allocations;
         cells.push(allocations.map_or_else(String::new, |of| format!("{:.1}", of.count)));
@@ -250,7 +250,12 @@ fn spread(table: &Table, figures: &[(&str, Figure)]) -> String {
         .enumerate()
         .map(|(i, count)| {
             let (_, figure) = figures[0];
-            format!("±{:.1} % with {count}", table.spread(i, figure) * 100.0)
+            let spread = table.spread(i, figure) * 100.0;
+            if *count == 1 {
+                format!("±{spread:.1} %")
+            } else {
+                format!("±{spread:.1} % with {count} threads")
+            }
         });
     noise(&each.collect::<Vec<_>>(), table)
 }
@@ -264,8 +269,11 @@ fn spread_at(table: &Table, callers: usize, figures: &[(&str, Figure)]) -> Strin
 
 fn noise(each: &[String], table: &Table) -> String {
     let rounds = table.rows[0].slices[0].len();
+    let load = table.load.map_or_else(String::new, |load| {
+        format!(", load of the machine before: {load:.1}")
+    });
     format!(
-        "Noise (A against A): {}; {rounds} rounds, {}.\n\n",
+        "Noise (A against A): {}; {rounds} rounds, {}{load}.\n\n",
         each.join(", "),
         table.date
     )

@@ -29,6 +29,12 @@ impl Row {
         median(self.ratios(other, callers, figure))
     }
 
+    /// How many times as many calls two threads make as one.
+    pub(crate) fn gain(&self) -> f64 {
+        let pairs = self.slices[0].iter().zip(&self.slices[1]);
+        median(pairs.map(|(one, two)| one.wall / two.wall))
+    }
+
     fn ratios<'a>(
         &'a self,
         other: &'a Self,

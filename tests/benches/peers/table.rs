@@ -7,10 +7,12 @@ use cache_tests::RedisServer;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{self, Commands};
+use crate::machine;
 use crate::measure::Measure;
+use crate::process::Process;
 use crate::subjects;
-use crate::worker::Worker;
-use crate::workload::{Allocations, Slice};
+use crate::worker::Allocations;
+use crate::workload::Slice;
 
 /// How long and how often.
 #[derive(Clone, Copy)]
@@ -26,6 +28,8 @@ pub(crate) struct Effort {
 pub(crate) struct Table {
     pub(crate) measure: Measure,
     pub(crate) date: String,
+    /// The load of the machine before.
+    pub(crate) load: Option<f64>,
     /// The base comes first, and a second time as the next row: what lies between the two is noise.
     pub(crate) rows: Vec<Row>,
 }
@@ -45,6 +49,7 @@ pub(crate) struct Row {
 impl Table {
     /// Measures, and says on the way what it does.
     pub(crate) fn measured(measure: Measure, effort: Effort, date: &str) -> Result<Self> {
+        let load = machine::load();
         let server = RedisServer::start();
         let length = if measure.is_remote() {
             effort.remote
@@ -54,19 +59,22 @@ impl Table {
         let subjects = subjects::of(measure);
         let mut runs = Vec::new();
         for subject in subjects.first().into_iter().chain(&subjects) {
-            let worker = Worker::start(measure, subject.name, &server.url())?;
+            let worker = Process::start(measure, subject.name, &server.url())?;
             let row = Row {
                 subject: subject.name.to_owned(),
                 label: subject.label.to_owned(),
                 slices: vec![Vec::new(); measure.callers().len()],
-                allocations: None,
+                allocations: if measure.is_remote() {
+                    None
+                } else {
+                    Process::allocations(measure, subject.name, &server.url())?
+                },
                 commands: None,
                 peak_memory: None,
             };
             runs.push((worker, row));
         }
         for (worker, row) in &mut runs {
-            row.allocations = worker.allocations()?;
             if measure.is_remote() {
                 let short = Duration::from_millis(50);
                 row.commands = Some(commands::watch(&server, || worker.slice(1, short))?);
@@ -106,6 +114,7 @@ impl Table {
         Ok(Self {
             measure,
             date: date.to_owned(),
+            load,
             rows: rows.collect(),
         })
     }

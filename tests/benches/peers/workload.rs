@@ -20,8 +20,8 @@ pub(crate) trait Workload {
     /// Calls for as long as `length`, from `callers` threads or tasks.
     fn slice(&self, callers: usize, length: Duration) -> Slice;
 
-    /// How many allocations a call makes, and how many bytes they hold, if they all happen on the calling thread.
-    fn allocations(&self) -> Option<Allocations> {
+    /// Calls on this thread, and tells how often; `None` if the calls cannot stay on one thread.
+    fn batch(&self) -> Option<usize> {
         None
     }
 }
@@ -41,13 +41,6 @@ pub(crate) struct Slice {
     pub(crate) p99: f64,
     /// How many of the calls ran the body.
     pub(crate) loads: u64,
-}
-
-/// Allocations of one call.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Allocations {
-    pub(crate) count: f64,
-    pub(crate) bytes: f64,
 }
 
 /// A call that answers without waiting, in a tight loop of each thread.
@@ -93,7 +86,7 @@ impl<F: Fn(&[u64]) + Sync> Workload for Tight<F> {
                 });
             }
         });
-        let cpu = cpu_time() - cpu;
+        let cpu = cpu_time().saturating_sub(cpu);
         let calls = calls.into_inner();
         Slice {
             calls,
@@ -105,13 +98,9 @@ impl<F: Fn(&[u64]) + Sync> Workload for Tight<F> {
         }
     }
 
-    fn allocations(&self) -> Option<Allocations> {
-        let calls = self.ids.len() as u64;
-        let seen = allocation_counter::measure(|| (self.batch)(&self.ids));
-        Some(Allocations {
-            count: ratio(seen.count_total, calls),
-            bytes: ratio(seen.bytes_total, calls),
-        })
+    fn batch(&self) -> Option<usize> {
+        (self.batch)(&self.ids);
+        Some(self.ids.len())
     }
 }
 
@@ -202,7 +191,7 @@ where
             tasks.spawn_on(task, &self.runtime);
         }
         let all = self.runtime.block_on(tasks.join_all());
-        let (took, cpu) = (started.elapsed(), cpu_time() - cpu);
+        let (took, cpu) = (started.elapsed(), cpu_time().saturating_sub(cpu));
         let mut times = histogram();
         for own in all {
             times.add(own).expect("of one shape");

@@ -1,5 +1,7 @@
 //! The crate `cached`: its two attributes, its Redis store, and that store with client-side caching.
 
+#![allow(clippy::unused_async, reason = "bodies that are free await nothing")]
+
 use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 
