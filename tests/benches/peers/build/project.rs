@@ -133,6 +133,8 @@ impl Workspace {
     fn cargo<'a>(&self, target: &str, args: impl Iterator<Item = &'a &'a str>) -> Result<String> {
         let output = Command::new(env!("CARGO"))
             .args(args)
+            // The compiler of this build, also where a dependency brings along a file that names another.
+            .env("RUSTC", Path::new(env!("CARGO")).with_file_name("rustc"))
             .env("CARGO_TARGET_DIR", self.path().join(target))
             .current_dir(self.path())
             .stderr(Stdio::inherit())

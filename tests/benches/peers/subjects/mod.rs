@@ -94,8 +94,8 @@ pub(crate) fn of(measure: Measure) -> Vec<&'static Subject> {
 
 /// The size of the future of a call, of some functions.
 pub(crate) fn sizes() -> Vec<(&'static str, usize)> {
-    let mut sizes = ours::sizes();
+    let sizes = ours::sizes();
     #[cfg(feature = "peers")]
-    sizes.extend(cached::sizes());
+    let sizes = [sizes, cached::sizes().into()].concat();
     sizes
 }

@@ -2,13 +2,12 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use cache_runtime::__private::{CallSite, Effect, cached_call};
 use cache_runtime::{Cache, CacheConfig, Mode, Policy, cached};
 
-use super::{Place, Subject, plain};
+use super::{HOUR, Place, Subject, plain};
 use crate::measure::Measure;
 use crate::user::User;
 use crate::workload::{Ids, KEYS, Tasks, Tight, tight_async};
@@ -65,7 +64,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
 static SITE: CallSite = CallSite::new(
     "peers",
     (file!(), line!()),
-    Effect::Caches(Policy::new(Duration::from_secs(3600))),
+    Effect::Caches(Policy::new(HOUR)),
     &["user:<id>"],
 );
 

@@ -4,7 +4,7 @@ use ::redis::AsyncCommands as _;
 use ::redis::aio::MultiplexedConnection;
 use anyhow::Result;
 
-use super::{Place, Subject};
+use super::{HOUR, Place, Subject};
 use crate::measure::Measure;
 use crate::user::User;
 use crate::workload::{Ids, Tasks};
@@ -45,7 +45,7 @@ async fn find(mut connection: MultiplexedConnection, id: u64) {
     }
     let bytes = rmp_serde::to_vec_named(&User::of(id)).expect("it can be encoded");
     let () = connection
-        .set_ex(&key, bytes, 3600)
+        .set_ex(&key, bytes, HOUR.as_secs())
         .await
         .expect("an answer");
 }
