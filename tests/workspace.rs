@@ -14,13 +14,7 @@ fn root() -> &'static Path {
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--all-features",
-        ])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(root())
         .output()
         .expect("cargo");
@@ -30,6 +24,10 @@ fn metadata() -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
 }
 
 fn version(text: &str) -> Vec<u32> {
@@ -42,7 +40,6 @@ fn version(text: &str) -> Vec<u32> {
 #[test]
 fn no_dependency_of_the_published_crates_needs_a_newer_compiler() {
     let metadata = metadata();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages: HashMap<_, _> = list(&metadata["packages"])
         .into_iter()
         .map(|package| (package["id"].to_string(), package))
@@ -86,9 +83,31 @@ fn no_dependency_of_the_published_crates_needs_a_newer_compiler() {
     assert!(seen.len() > 20, "the walk found the dependencies");
 }
 
+/// So `cargo test --workspace` tests them all without `--all-features`, which would also build every peer of the benchmark.
+#[test]
+fn the_tests_turn_on_every_feature_of_the_runtime() {
+    let metadata = metadata();
+    let package = |name: &str| {
+        let packages = list(&metadata["packages"]);
+        let found = packages.into_iter().find(|package| package["name"] == name);
+        found.expect("a package")
+    };
+    let tests = list(&package("cache-tests")["dependencies"]);
+    let runtime = tests.iter().find(|on| on["name"] == "cache-runtime");
+    let runtime = runtime.expect("a dependency");
+    let mut turned_on = list(&runtime["features"]);
+    turned_on.push("default".into());
+    let features = package("cache-runtime")["features"].clone();
+    let features = features.as_object().expect("features");
+    for feature in features.keys() {
+        assert!(turned_on.contains(&feature.as_str().into()), "{feature}");
+    }
+}
+
 #[test]
 fn the_top_level_holds_what_it_should_and_nothing_else() {
     let expected = [
+        "BENCHMARKS.md",
         "CHANGELOG.md",
         "Cargo.lock",
         "Cargo.toml",
