@@ -275,21 +275,17 @@ impl RedisStore {
     async fn open(&self, moves: bool, until: Instant) -> Result<Record, CacheError> {
         let contact = self.generations.contact();
         let connection = self.connections.get().await?;
-        // One that cannot be read is made anew as well.
-        for moves in [moves, true] {
-            let mut manager = connection.manager.clone();
-            let script = self.scripts.open(&self.record, moves);
-            let sent = Instant::now();
-            let text = self
-                .answer(&connection, until, script.invoke_async(&mut manager))
-                .await?;
-            if let Some(record) = Record::read(&text) {
-                self.generations
-                    .opened(contact, record, sent, Instant::now());
-                return Ok(record);
-            }
-        }
-        Err(self.out_of_step(&connection))
+        let mut manager = connection.manager.clone();
+        let script = self.scripts.open(&self.record, moves);
+        let sent = Instant::now();
+        let text = self
+            .answer(&connection, until, script.invoke_async(&mut manager))
+            .await?;
+        // Most likely damaged on its way: not a reason to move the epoch of everyone.
+        let record = Record::read(&text).ok_or_else(|| self.out_of_step(&connection))?;
+        self.generations
+            .opened(contact, record, sent, Instant::now());
+        Ok(record)
     }
 
     /// Waits until everyone has seen a generation, and puts that on record, so that the next process need not wait.
