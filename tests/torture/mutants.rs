@@ -329,6 +329,15 @@ impl Rewriter {
     }
 }
 
+/// The key that an envelope is sealed with, from the name of its slot: `cache:0.1f6b0c93a2d7:hot:4` holds `cache:0:hot:4`.
+fn without_generation(slot: &[u8]) -> Vec<u8> {
+    let Some(dot) = slot.iter().position(|byte| *byte == b'.') else {
+        return slot.to_vec();
+    };
+    let end = slot[dot..].iter().position(|byte| *byte == b':');
+    [&slot[..dot], end.map_or(&[][..], |end| &slot[dot + end..])].concat()
+}
+
 /// Changes the last byte of a value, and makes the check of its envelope good.
 fn forge(key: &[u8], slot: &mut [u8]) -> bool {
     const CHECK_AT: usize = 17;
@@ -338,7 +347,8 @@ fn forge(key: &[u8], slot: &mut [u8]) -> bool {
     else {
         return false;
     };
-    let seal = |sealed: &[u8]| xxh3_64_with_seed(sealed, xxh3_64(key)).to_be_bytes();
+    let seed = xxh3_64(&without_generation(key));
+    let seal = |sealed: &[u8]| xxh3_64_with_seed(sealed, seed).to_be_bytes();
     if *check != seal(sealed) {
         return false;
     }

@@ -11,7 +11,9 @@ use super::journal::Journal;
 use super::repository::{self, Change, Failure, Source};
 use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
-use crate::knobs::{COLD_KEYS, KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences};
+use crate::knobs::{
+    COLD_KEYS, FENCE, KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences,
+};
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
 use crate::value::Entry;
@@ -58,10 +60,62 @@ impl Caller {
                 // Most of these are hits, and over before.
                 let patience = self.one_in(12).then(|| self.up_to_ms(100));
                 self.read(key, source, patience, false).await;
+            } else if self.one_in(6) {
+                self.overlap_mutations().await;
+            } else if self.one_in(6) {
+                self.overtake_a_failing_load().await;
             } else {
                 let key = self.random.u64(0..KEYS);
                 self.mutate(key).await;
             }
+        }
+    }
+
+    /// A mutation ends, and lowers its fence, shortly before another of the same key commits under its own: between two looks of
+    /// that one at it.
+    async fn overlap_mutations(&mut self) {
+        let key = self.random.u64(COLD_KEYS / 2..KEYS / 2) * 2;
+        let mut other = self.fork();
+        let (before, later) = (self.up_to(FENCE / 3), self.up_to(FENCE / 12));
+        let kind = Kind::FencedOrFail;
+        let slow = self.change(key, kind, Fate::Commit, before, None);
+        let quick = async {
+            tokio::time::sleep(later).await;
+            let before = other.up_to_ms(8);
+            other.change(key, kind, Fate::Commit, before, None).await;
+        };
+        tokio::join!(slow, quick);
+    }
+
+    /// A load fails, and gives its lease back, when the slot holds the fence of a mutation that is yet to commit.
+    async fn overtake_a_failing_load(&mut self) {
+        let key = self.random.u64(0..COLD_KEYS / 2) * 2;
+        let before = self.up_to_ms(4);
+        // Leaves the slot empty, so that the load is likely to take the lease.
+        self.change(key, Kind::Plain, Fate::Commit, before, None)
+            .await;
+        let mut other = self.fork();
+        let (there, back) = (self.up_to_ms(10), self.up_to(FENCE / 8));
+        let source = Source::new(self.database.clone(), there, back, true);
+        let load = self.read(key, source, None, false);
+        let mutation = async {
+            let later = other.up_to(FENCE / 16);
+            tokio::time::sleep(later).await;
+            let before = FENCE / 10 + other.up_to(FENCE / 5);
+            other
+                .change(key, Kind::FencedOrFail, Fate::Commit, before, None)
+                .await;
+        };
+        tokio::join!(load, mutation);
+    }
+
+    /// Another, for what this one does at the same time.
+    fn fork(&mut self) -> Self {
+        Self {
+            database: self.database.clone(),
+            journal: self.journal.clone(),
+            random: self.random.fork(),
+            fault: self.fault,
         }
     }
 
