@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::background::Background;
 use crate::backoff::backoff;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
@@ -13,13 +11,14 @@ use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
 use crate::flight::Flights;
 use crate::invalidation::Effects;
-use crate::key::{Admits, CacheKey, KeyWriter, RenderedKey};
+use crate::key::{Admits, CacheKey, KeyBuf, KeyWriter, RenderedKey};
 use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::{Policy, jittered};
 use crate::race::within;
 use crate::read_through::{Call, Tally, read_through};
 use crate::recovery::Recovery;
+use crate::site::call_sites;
 use crate::slot::{Reply, Step};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
@@ -70,7 +69,7 @@ pub(crate) struct Inner {
     switching: Mutex<()>,
     /// Why this cache stands in for the one that could not be made.
     misconfigured: Option<ConfigError>,
-    prefix: Box<[u8]>,
+    prefix: KeyBuf,
 }
 
 impl Cache {
@@ -103,7 +102,7 @@ impl Cache {
                 switch: Switch::new(mode),
                 switching: Mutex::new(()),
                 misconfigured,
-                prefix,
+                prefix: KeyBuf::of(&prefix),
             }),
         }
     }
@@ -189,15 +188,18 @@ impl Cache {
         R: Outcome<S, Value: CacheValue>,
         L: Future<Output = R>,
     {
+        let inner = &self.inner;
         if self.mode() != Mode::On {
             return load().await;
         }
-        let call = Call::new(
-            &self.inner,
-            self.render(key),
-            policy,
-            Tally::of_cache(&self.inner),
-        );
+        let key = match inner.look::<R, S>(|writer| key.write_key(writer), policy) {
+            Ok(hit) => {
+                inner.counters.add(Count::hits);
+                return hit;
+            }
+            Err(key) => key,
+        };
+        let call = Call::new(inner, key, policy, Tally::of_cache(inner));
         read_through::<R, S, _>(call, NotShared, async move { load().await }).await
     }
 
@@ -348,10 +350,7 @@ impl Cache {
         if mode == Mode::Detached {
             inner.recovery.clear();
         }
-        if GLOBAL
-            .get()
-            .is_some_and(|global| Arc::ptr_eq(&global.inner, inner))
-        {
+        if self.is_global() {
             switch::set_annotations(mode);
         }
         tracing::info!(%mode, "the cache was switched");
@@ -441,7 +440,19 @@ impl Cache {
     /// What happened in this cache since it was made, by annotated functions and by direct calls.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.counters.read()
+        let own = self.inner.counters.read();
+        if self.is_global() {
+            call_sites().fold(own, |sum, site| sum + site.stats())
+        } else {
+            own
+        }
+    }
+
+    /// Whether the annotated functions use this one.
+    fn is_global(&self) -> bool {
+        GLOBAL
+            .get()
+            .is_some_and(|global| Arc::ptr_eq(&global.inner, &self.inner))
     }
 
     /// How many invalidations the store has not taken yet. At most 10 000 are kept; beyond that, the epoch of the namespace
@@ -479,7 +490,7 @@ impl fmt::Debug for Cache {
         f.debug_struct("Cache")
             .field("store", &self.inner.store)
             .field("mode", &self.mode())
-            .field("prefix", &String::from_utf8_lossy(&self.inner.prefix))
+            .field("prefix", &self.inner.prefix)
             .finish_non_exhaustive()
     }
 }
@@ -493,25 +504,51 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
+    #[inline]
     pub(crate) fn mode(&self) -> Mode {
         self.switch.mode()
     }
 
+    /// A key as far as it is that of every key.
+    #[inline]
+    pub(crate) fn begin_key(&self) -> KeyWriter {
+        KeyWriter::after(&self.prefix)
+    }
+
     pub(crate) fn render(&self, write: impl FnOnce(&mut KeyWriter)) -> RenderedKey {
-        let mut key = KeyWriter::new(&self.prefix);
+        let mut key = self.begin_key();
         write(&mut key);
         key.finish()
     }
 
+    /// Renders a key, and looks for its value where nothing must be waited for.
+    #[inline]
+    pub(crate) fn look<R, S>(
+        &self,
+        write: impl FnOnce(&mut KeyWriter),
+        policy: Policy,
+    ) -> Result<R, RenderedKey>
+    where
+        R: Outcome<S, Value: CacheValue>,
+    {
+        let mut key = self.begin_key();
+        write(&mut key);
+        self.store
+            .as_embedded()
+            .and_then(|store| store.hit(key.as_bytes(), policy.site_version()))
+            .and_then(R::from_stored)
+            .ok_or_else(|| key.finish())
+    }
+
     /// A value in the form that the store keeps.
-    pub(crate) fn payload<T: Serialize + Clone + Send + Sync + 'static>(
+    pub(crate) fn payload<T: CacheValue>(
         &self,
         key: &RenderedKey,
         value: Option<&T>,
         version: u32,
     ) -> Result<Payload, SealError> {
-        if self.store.as_embedded().is_some() {
-            return Ok(Payload::Typed(Arc::new(value.cloned()), version));
+        if let Some(store) = self.store.as_embedded() {
+            return Ok(store.keep(key, value.cloned(), version));
         }
         let max = self.settings.max_value_len;
         envelope::seal(key.as_bytes(), value, version, max).map(Payload::Sealed)
@@ -542,10 +579,7 @@ impl Payload {
         version: u32,
     ) -> Result<Option<T>, Unreadable> {
         match self {
-            Self::Typed(value, of) if *of == version => {
-                value.downcast_ref::<Option<T>>().cloned().ok_or(Unreadable)
-            }
-            Self::Typed(..) => Err(Unreadable),
+            Self::Typed(kept) => kept.get(version).ok_or(Unreadable),
             Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version),
         }
     }
@@ -576,6 +610,7 @@ static GLOBAL: OnceLock<Cache> = OnceLock::new();
 /// ```
 /// println!("{} hits", cache_runtime::global().stats().hits);
 /// ```
+#[inline]
 pub fn global() -> &'static Cache {
     GLOBAL.get_or_init(|| {
         let cache = CacheConfig::from_env()

@@ -279,14 +279,16 @@ impl CacheConfig {
     /// The parts of a configuration that is known to be in bounds.
     pub(crate) fn into_parts_in_bounds(self) -> Parts {
         let epoch = format!("{}:{}", self.namespace, self.epoch);
+        let prefix = format!("{epoch}:");
         let store = match self.target {
-            Target::Embedded => Store::Embedded(EmbeddedStore::new(self.embedded_capacity)),
+            Target::Embedded => {
+                Store::Embedded(EmbeddedStore::new(self.embedded_capacity, prefix.len()))
+            }
             #[cfg(feature = "redis")]
             Target::Redis(client) => {
                 Store::Redis(crate::store::redis::RedisStore::new(*client, &epoch).into())
             }
         };
-        let prefix = epoch + ":";
         Parts {
             store,
             settings: self.settings,

@@ -214,9 +214,9 @@ impl Effects {
     }
 
     fn count(&self, count: Count) {
-        self.cache.inner.counters.add(count);
-        if let Some(site) = self.site {
-            site.counters.add(count);
+        match self.site {
+            Some(site) => site.counters.add(count),
+            None => self.cache.inner.counters.add(count),
         }
     }
 }

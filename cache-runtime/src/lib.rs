@@ -50,6 +50,7 @@ mod backoff;
 #[cfg(feature = "redis")]
 mod breaker;
 mod cache;
+mod clock;
 mod codec;
 mod config;
 mod envelope;

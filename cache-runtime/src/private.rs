@@ -13,13 +13,14 @@ pub use crate::site::{CALL_SITES, CallSite, Effect};
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cache::{Cache, global, seal_error};
+use crate::cache::{Cache, Inner, global, seal_error};
 use crate::envelope;
 use crate::error::{CacheError, InvalidationError};
 use crate::invalidation::run_or_fail;
@@ -27,49 +28,77 @@ use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
 use crate::read_through::{Call, Tally, read_through};
 use crate::slot::{Reply, Step};
+use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::{self, Mode};
+
+/// How a call of a cached function goes on.
+#[derive(Debug)]
+pub enum Begun<R> {
+    /// The cache is off: with the body alone.
+    Plain,
+    /// It does not: the value was at hand.
+    Hit(R),
+    /// Through the cache.
+    Cached(CachedCall),
+}
 
 /// A call of a cached function that goes through the cache.
 #[derive(Debug)]
 pub struct CachedCall {
-    cache: &'static Cache,
+    inner: &'static Arc<Inner>,
     site: &'static CallSite,
+    policy: Policy,
     key: RenderedKey,
 }
 
-/// Begins a call of a cached function; `None` if the cache is off.
-pub fn cached_call(
+/// Begins a call of a cached function.
+#[inline]
+pub fn begin<R, S>(
     site: &'static CallSite,
+    _shape: &S,
     write: impl FnOnce(&mut KeyWriter),
-) -> Option<CachedCall> {
+) -> Begun<R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
     if switch::annotations_are_off() {
-        return None;
+        return Begun::Plain;
     }
-    let cache = global();
-    (cache.mode() == Mode::On).then(|| CachedCall {
-        cache,
-        site,
-        key: cache.inner.render(write),
-    })
+    let inner = &global().inner;
+    let Effect::Caches(policy) = site.effect() else {
+        return Begun::Plain;
+    };
+    if inner.mode() != Mode::On {
+        return Begun::Plain;
+    }
+    match inner.look::<R, S>(write, policy) {
+        Ok(hit) => {
+            site.counters.add(Count::hits);
+            Begun::Hit(hit)
+        }
+        Err(key) => Begun::Cached(CachedCall {
+            inner,
+            site,
+            policy,
+            key,
+        }),
+    }
 }
 
 /// The same for a typed key, whose value type must be the function's.
-pub fn cached_call_typed<R, S, K>(
-    site: &'static CallSite,
-    _shape: &S,
-    key: impl FnOnce() -> K,
-) -> Option<CachedCall>
+#[inline]
+pub fn begin_typed<R, S, K>(site: &'static CallSite, shape: &S, key: impl FnOnce() -> K) -> Begun<R>
 where
-    R: Outcome<S>,
+    R: Outcome<S, Value: CacheValue>,
     K: CacheKey<Admits: Admits<R::Value>>,
 {
-    cached_call(site, |writer| key().write_key(writer))
+    begin(site, shape, |writer| key().write_key(writer))
 }
 
-/// Runs a cached function: answers from the cache, or runs `body` and stores what it returned.
+/// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.
 pub async fn cached<R, S, C>(
-    call: Option<CachedCall>,
+    call: CachedCall,
     _shape: S,
     sharing: C,
     body: impl Future<Output = R>,
@@ -78,19 +107,22 @@ where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
 {
-    let Some(CachedCall { cache, site, key }) = call else {
-        return body.await;
-    };
-    let Effect::Caches(policy) = site.effect() else {
-        return body.await;
-    };
-    let call = Call::new(
-        &cache.inner,
-        key,
+    let CachedCall {
+        inner,
+        site,
         policy,
-        Tally::of_site(&cache.inner, site),
-    );
+        key,
+    } = call;
+    let call = Call::new(inner, key, policy, Tally::of_site(inner, site));
     read_through(call, sharing, body).await
+}
+
+/// Renders a key of the global cache, as a call does, for the benchmarks.
+#[inline]
+pub fn with_key<T>(write: impl FnOnce(&mut KeyWriter), read: impl FnOnce(&[u8]) -> T) -> T {
+    let mut key = global().inner.begin_key();
+    write(&mut key);
+    read(key.as_bytes())
 }
 
 /// Begins a call of an invalidating function.
@@ -207,7 +239,7 @@ pub fn open<T: DeserializeOwned>(
 #[cfg(feature = "redis")]
 #[must_use]
 pub fn read_slot(slot: Vec<u8>) -> Reply<Bytes> {
-    crate::store::redis::read_slot(slot).map(sealed)
+    crate::store::redis::read_slot(slot).map(Payload::into_bytes)
 }
 
 /// Carries out one step on one slot of a cache's store, for the tests of the stores.
@@ -227,12 +259,5 @@ pub async fn apply_step(
         .store
         .apply(&cache.render(key), step.map(Payload::Sealed), ttl, limit)
         .await?;
-    Ok(reply.map(sealed))
-}
-
-fn sealed(payload: Payload) -> Bytes {
-    match payload {
-        Payload::Sealed(bytes) => bytes,
-        Payload::Typed(..) => Bytes::new(),
-    }
+    Ok(reply.map(Payload::into_bytes))
 }

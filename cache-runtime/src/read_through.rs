@@ -14,7 +14,7 @@ use crate::race::{alongside, within};
 use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
-use crate::store::Payload;
+use crate::store::{Kept, Payload};
 use crate::timer;
 use crate::token::Token;
 
@@ -25,7 +25,7 @@ const SLOWEST_LOOK: Duration = Duration::from_millis(25);
 /// How often one call looks at a slot that changes hands under it.
 const MAX_LOOKS: u32 = 16;
 
-/// Where a call is counted.
+/// Where a call is counted: at its call site, or else in its cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally<'a> {
     inner: &'a Inner,
@@ -45,9 +45,9 @@ impl<'a> Tally<'a> {
     }
 
     fn add(&self, count: Count) {
-        self.inner.counters.add(count);
-        if let Some(site) = self.site {
-            site.counters.add(count);
+        match self.site {
+            Some(site) => site.counters.add(count),
+            None => self.inner.counters.add(count),
         }
     }
 }
@@ -400,7 +400,7 @@ where
     let version = call.policy.site_version();
     // Those who wait are served before the store is: they need not wait for it.
     if lease.seat.has_followers() {
-        let shared = Payload::Typed(Arc::new(value.cloned()), version);
+        let shared = Payload::Typed(Kept::new(b"", value.cloned(), version, 0));
         lease.seat.land(Landing::Value(shared));
     }
     let Some(ttl) = ttl else {

@@ -1,6 +1,8 @@
 //! Counters: what happened, per call site and per cache.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -29,8 +31,10 @@ macro_rules! counters {
             }
         }
 
-        #[derive(Debug)]
-        pub(crate) struct Counters {
+        /// One of several sets of the same counters, on cache lines of its own.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        struct Shard {
             $($name: AtomicU64,)*
         }
 
@@ -41,20 +45,26 @@ macro_rules! counters {
             $($name,)*
         }
 
-        impl Counters {
-            pub(crate) const fn new() -> Self {
-                Self { $($name: AtomicU64::new(0),)* }
-            }
-
-            pub(crate) fn add(&self, count: Count) {
+        impl Shard {
+            #[inline]
+            fn add(&self, count: Count) {
                 match count {
                     $(Count::$name => &self.$name,)*
                 }
                 .fetch_add(1, Ordering::Relaxed);
             }
 
-            pub(crate) fn read(&self) -> Stats {
+            fn read(&self) -> Stats {
                 Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+
+        impl std::ops::Add for Stats {
+            type Output = Self;
+
+            /// Both together.
+            fn add(self, other: Self) -> Self {
+                Self { $($name: self.$name + other.$name,)* }
             }
         }
     };
@@ -95,6 +105,49 @@ counters! {
     invalidations,
     /// Keys whose invalidation the store did not take at once; they are retried until it does.
     invalidations_queued,
+}
+
+/// How many threads can count at the same time without waiting for each other's cache lines.
+const SHARDS: usize = 16;
+
+/// Counters, made when the first of them is used.
+#[derive(Debug)]
+pub(crate) struct Counters(OnceLock<Box<[Shard; SHARDS]>>);
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: Count) {
+        let shards = self.0.get_or_init(Box::default);
+        if let Some(shard) = shards.get(shard_of_this_thread()) {
+            shard.add(count);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let shards = self.0.get().into_iter().flat_map(|shards| shards.iter());
+        shards
+            .map(Shard::read)
+            .fold(Stats::default(), |sum, shard| sum + shard)
+    }
+}
+
+/// Threads take turns at the shards.
+#[inline]
+fn shard_of_this_thread() -> usize {
+    thread_local!(static SHARD: Cell<usize> = const { Cell::new(usize::MAX) });
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    SHARD
+        .try_with(|shard| {
+            if shard.get() == usize::MAX {
+                shard.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+            }
+            shard.get()
+        })
+        .unwrap_or(0)
 }
 
 impl Stats {

@@ -64,6 +64,7 @@ impl Switch {
         Self(AtomicU8::new(mode.code()))
     }
 
+    #[inline]
     pub(crate) fn mode(&self) -> Mode {
         Mode::from_code(self.0.load(Ordering::Relaxed))
     }
@@ -78,6 +79,7 @@ impl Switch {
 static GLOBAL: AtomicU8 = AtomicU8::new(0);
 
 /// Whether an annotated call is to be the plain call. `false` before the global cache exists: the caller then makes it.
+#[inline]
 pub(crate) fn annotations_are_off() -> bool {
     GLOBAL.load(Ordering::Relaxed) > Mode::On.code()
 }

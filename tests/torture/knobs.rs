@@ -15,6 +15,9 @@ pub(crate) const fn takes_fences(key: u64) -> bool {
     key.is_multiple_of(2)
 }
 
+/// A key whose fenced mutations are few, and each outlives its fence: unless that is renewed, it falls before the commit.
+pub(crate) const SLOW_KEY: u64 = KEYS - 2;
+
 /// Callers in each worker process.
 pub(crate) const CALLERS: u64 = 12;
 

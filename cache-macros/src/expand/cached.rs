@@ -16,8 +16,13 @@ use crate::check::{Cached, Key};
 //         let site = { static SITE: CallSite = …; &SITE };
 //         let shape = …;
 //         let sharing = …;
-//         let call = cached_call(site, |writer| { writer.literal("user:"); writer.part(&id); });
-//         cached(call, shape, sharing, pin!(async move { body })).await
+//         let begun = begin::<R, _>(site, &shape, |writer| { writer.literal("user:"); writer.part(&id); });
+//         let body = pin!(async move { body });
+//         match begun {
+//             Begun::Plain => body.await,
+//             Begun::Hit(value) => value,
+//             Begun::Cached(call) => cached(call, shape, sharing, body).await,
+//         }
 //     }
 pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let here = Span::mixed_site();
@@ -31,15 +36,15 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let returned = function.returned();
     let site = call_site(runtime, function, &caches(policy, runtime), [key]);
     let shape = shape(runtime, &returned);
-    let call = match key {
+    let begun = match key {
         Key::Template(template) => {
             let writing = writing(template);
-            quote_spanned!(here=> #runtime::cached_call(site, #writing))
+            quote_spanned!(here=> #runtime::begin::<#returned, _>(site, &shape, #writing))
         }
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
             let key = typed(key, function);
-            quote_spanned!(at_key=> #runtime::cached_call_typed::<#returned, _, _>(site, &shape, || #key))
+            quote_spanned!(at_key=> #runtime::begin_typed::<#returned, _, _>(site, &shape, || #key))
         }
     };
     let before = quote_spanned! {here=>
@@ -50,15 +55,21 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
-        let call = #call;
+        let begun = #begun;
     };
     // A value that cannot be stored is an error of the call, of its future and of the `await`. The compiler reports
     // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
-        let arguments = quote_spanned!(at_return=> call, shape, sharing, ::core::pin::pin!(#body));
-        quote_spanned!(at_return=> #runtime::cached(#arguments).await)
+        quote_spanned! {at_return=>
+            let body = ::core::pin::pin!(#body);
+            match begun {
+                #runtime::Begun::Plain => body.await,
+                #runtime::Begun::Hit(value) => value,
+                #runtime::Begun::Cached(call) => #runtime::cached(call, shape, sharing, body).await,
+            }
+        }
     })
 }
 

@@ -16,19 +16,17 @@
 //! Two different lists of arguments therefore never render to the same key (for a hashed part: up to
 //! a collision of SHA-256 cut to 128 bits).
 
+mod buf;
 mod parts;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use smallvec::SmallVec;
+pub(crate) use buf::KeyBuf;
 
 /// The longest rendering, in bytes, that a part keeps. A longer one is replaced by its 128-bit hash.
 pub const MAX_PART_LEN: usize = 128;
-
-/// Room for a key on the stack; longer ones move to the heap.
-pub(crate) type KeyBuf = SmallVec<[u8; 128]>;
 
 /// A type whose values can fill a placeholder of a key template.
 ///
@@ -84,14 +82,28 @@ pub struct PartWriter<'a> {
 impl PartWriter<'_> {
     /// Appends text.
     pub fn push_str(&mut self, text: &str) {
-        for &byte in text.as_bytes() {
-            if is_reserved(byte) || Some(byte) == self.delimiter {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-                self.buf.extend_from_slice(&[b'%', high, low]);
-            } else {
-                self.buf.push(byte);
-            }
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        let mut rest = text.as_bytes();
+        let delimiter = self.delimiter;
+        let is_escaped = |byte: &u8| is_reserved(*byte) || Some(*byte) == delimiter;
+        while let Some(at) = rest.iter().position(is_escaped) {
+            let (plain, escaped) = rest.split_at(at);
+            let byte = escaped[0];
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            self.buf.push_all(plain);
+            self.buf.push_all(&[b'%', high, low]);
+            rest = &escaped[1..];
+        }
+        self.buf.push_all(rest);
+    }
+
+    /// Appends digits, and perhaps a sign.
+    #[inline]
+    fn push_number(&mut self, number: &str) {
+        if self.delimiter.is_none() {
+            self.buf.push_all(number.as_bytes());
+        } else {
+            self.push_str(number);
         }
     }
 
@@ -111,28 +123,28 @@ impl PartWriter<'_> {
 
     /// Marks an absent value: a text that no value can write.
     fn push_none(&mut self) {
-        self.buf.extend_from_slice(b"%n");
+        self.buf.push_all(b"%n");
     }
 
     /// Writes a present value such that it differs from an absent one, however deep `Option`s nest.
     fn push_some(&mut self, value: &(impl KeyPart + ?Sized)) {
         let start = self.buf.len();
         value.write_part(self);
-        let inner = &self.buf[start..];
+        let inner = self.buf.from(start);
         if inner.starts_with(b"%n") || inner.starts_with(b"%s") {
-            self.buf.insert_many(start, *b"%s");
+            let marked = [b"%s", inner].concat();
+            self.buf.replace_from(start, &marked);
         }
     }
 
     fn hash(&mut self) {
-        let digest = hmac_sha256::Hash::hash(&self.buf[self.start..]);
-        self.buf.truncate(self.start);
-        self.buf.extend_from_slice(b"%h");
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let digest = hmac_sha256::Hash::hash(self.buf.from(self.start));
+        let mut hashed = b"%h".to_vec();
         for byte in &digest[..16] {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            self.buf.push(HEX[usize::from(byte >> 4)]);
-            self.buf.push(HEX[usize::from(byte & 15)]);
+            hashed.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
+        self.buf.replace_from(self.start, &hashed);
     }
 }
 
@@ -171,10 +183,23 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
+    /// One that goes on after a prefix.
+    #[inline]
+    pub(crate) fn after(prefix: &KeyBuf) -> Self {
+        Self {
+            buf: prefix.clone(),
+        }
+    }
+
     pub(crate) fn new(prefix: &[u8]) -> Self {
         Self {
-            buf: KeyBuf::from_slice(prefix),
+            buf: KeyBuf::of(prefix),
         }
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.buf.as_slice()
     }
 
     pub(crate) fn finish(self) -> RenderedKey {
@@ -182,26 +207,31 @@ impl KeyWriter {
     }
 
     /// Appends literal text of a template, `:` included, as it stands.
+    #[inline]
     pub fn literal(&mut self, text: &str) {
-        self.buf.extend_from_slice(text.as_bytes());
+        self.buf.push_all(text.as_bytes());
     }
 
     /// Appends a part that reaches to the end of its segment.
+    #[inline]
     pub fn part(&mut self, value: &(impl KeyPart + ?Sized)) {
         self.write(value, None, false);
     }
 
     /// Appends a part that another part of the same segment follows. `delimiter` is the first
     /// character of the text between the two; it is escaped here, so that the parts cannot run into each other.
+    #[inline]
     pub fn part_before(&mut self, value: &(impl KeyPart + ?Sized), delimiter: u8) {
         self.write(value, Some(delimiter), false);
     }
 
     /// Appends the 128-bit hash of a part: for bearer tokens and other secrets, which must not stand in the store.
+    #[inline]
     pub fn part_hashed(&mut self, value: &(impl KeyPart + ?Sized)) {
         self.write(value, None, true);
     }
 
+    #[inline]
     fn write(&mut self, value: &(impl KeyPart + ?Sized), delimiter: Option<u8>, hash: bool) {
         let start = self.buf.len();
         let mut part = PartWriter {
@@ -292,10 +322,10 @@ impl Key {
     ///
     /// Characters that a template may not hold are escaped.
     pub fn of(literal: &str) -> Self {
-        let mut buf = KeyBuf::new();
+        let mut buf = KeyBuf::of(b"");
         for (i, segment) in literal.split(':').enumerate() {
             if i > 0 {
-                buf.push(b':');
+                buf.push_all(b":");
             }
             let start = buf.len();
             PartWriter {
@@ -305,7 +335,7 @@ impl Key {
             }
             .push_str(segment);
         }
-        let text = String::from_utf8_lossy(&buf).into_owned();
+        let text = String::from_utf8_lossy(buf.as_slice()).into_owned();
         Self {
             template: text.clone(),
             text,
@@ -327,7 +357,7 @@ impl Key {
         let mut writer = KeyWriter::new(b"");
         key.write_key(&mut writer);
         Self {
-            text: String::from_utf8_lossy(&writer.buf).into_owned(),
+            text: String::from_utf8_lossy(writer.as_bytes()).into_owned(),
             template: key.template().into_owned(),
         }
     }
@@ -345,7 +375,8 @@ impl Key {
     fn segment(mut self, placeholder: &str, write: impl FnOnce(&mut KeyWriter)) -> Self {
         let mut writer = KeyWriter::new(b":");
         write(&mut writer);
-        self.text.push_str(&String::from_utf8_lossy(&writer.buf));
+        self.text
+            .push_str(&String::from_utf8_lossy(writer.as_bytes()));
         self.template.push(':');
         self.template.push_str(placeholder);
         self
@@ -382,13 +413,13 @@ pub(crate) struct RenderedKey(KeyBuf);
 
 impl RenderedKey {
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_slice()
     }
 }
 
 impl fmt::Debug for RenderedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        self.0.fmt(f)
     }
 }
 
@@ -399,7 +430,7 @@ mod tests {
     fn render(write: impl FnOnce(&mut KeyWriter)) -> String {
         let mut writer = KeyWriter::new(b"");
         write(&mut writer);
-        String::from_utf8(writer.finish().0.to_vec()).unwrap_or_default()
+        String::from_utf8(writer.finish().as_bytes().to_vec()).unwrap_or_default()
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::{KeyPart, PartWriter};
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl KeyPart for $int {
+            #[inline]
             fn write_part(&self, part: &mut PartWriter<'_>) {
-                part.push_str(itoa::Buffer::new().format(*self));
+                part.push_number(itoa::Buffer::new().format(*self));
             }
         }
         impl KeyPart for NonZero<$int> {

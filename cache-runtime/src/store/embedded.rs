@@ -3,48 +3,38 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache as Values;
-
 use super::Payload;
+use super::table::{Kept, Table};
+use crate::clock::Tick;
 use crate::key::RenderedKey;
 use crate::lock::lock;
-use crate::slot::{Reply, Slot, Step, apply};
+use crate::outcome::CacheValue;
+use crate::slot::{Reply, Slot, Step, Token, apply};
 
 /// Steps on keys of one stripe take turns. A hit takes no part in it.
 const STRIPES: usize = 64;
 
-/// Slots in this process. Values are kept as they are, bounded by their number, and evicted by `quick_cache`'s form of S3-FIFO.
-/// Leases and fences stand beside them, where nothing is evicted: there are no more of them than running calls, which give
+/// Slots in this process. Values are kept as they are, bounded by their number, each with the token it was stored with. Leases and fences stand beside them, where nothing is evicted: there are no more of them than running calls, which give
 /// them back.
 pub(crate) struct EmbeddedStore {
-    values: Values<Box<[u8]>, Timed>,
+    values: Table<Token>,
     guards: [Mutex<Guards>; STRIPES],
     hasher: RandomState,
+    /// How much of a key is that of every key, and left out here.
+    prefix_len: usize,
 }
 
-/// The leases and fences of one stripe.
-type Guards = HashMap<Box<[u8]>, Timed>;
-
-/// A slot and when it becomes empty.
-#[derive(Clone)]
-struct Timed {
-    slot: Slot<Payload>,
-    deadline: Instant,
-}
-
-impl Timed {
-    fn is_expired(&self) -> bool {
-        self.deadline <= Instant::now()
-    }
-}
+/// The leases and fences of one stripe, and when each becomes empty.
+type Guards = HashMap<Box<[u8]>, (Slot<Payload>, Instant)>;
 
 impl EmbeddedStore {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, prefix_len: usize) -> Self {
         Self {
-            values: Values::new(capacity),
+            prefix_len,
+            values: Table::new(capacity, capacity as u64),
             guards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
         }
@@ -57,17 +47,19 @@ impl EmbeddedStore {
         step: Step<Payload>,
         ttl: Duration,
     ) -> Reply<Payload> {
-        let key = key.as_bytes();
+        let key = self.own(key.as_bytes());
         if matches!(step, Step::Read)
-            && let Some(timed) = self.value(key)
+            && let Some((token, kept)) = self.value(key)
         {
-            return apply(timed.slot, step).1;
+            return Reply::Hit(token, Payload::Typed(kept));
         }
 
         let mut guards = self.stripe(key);
         // A value that was filled since the look above is found here.
-        let before = self.value(key).or_else(|| guard(&mut guards, key));
-        let old_deadline = before.as_ref().map(|timed| timed.deadline);
+        let (before, old_deadline) = match self.value(key) {
+            Some((token, kept)) => (Slot::Value(token, Payload::Typed(kept)), None),
+            None => guard(&mut guards, key).unwrap_or_default(),
+        };
         let starts_life = matches!(
             step,
             Step::Acquire { .. }
@@ -78,35 +70,52 @@ impl EmbeddedStore {
                 | Step::Hold(_)
                 | Step::Put(..)
         );
-        let (slot, reply) = apply(before.map(|timed| timed.slot).unwrap_or_default(), step);
+        let (slot, reply) = apply(before, step);
         if matches!(
             reply,
             Reply::Miss | Reply::Hit(..) | Reply::Leased(_) | Reply::Fenced
         ) {
             return reply;
         }
-        let deadline = match old_deadline {
-            Some(deadline) if !(starts_life && matches!(reply, Reply::Granted | Reply::Done)) => {
-                deadline
-            }
-            // A TTL beyond the clock's range is as good as none.
-            _ => Instant::now().checked_add(ttl).unwrap_or_else(far_future),
-        };
+        let goes_on = !(starts_life && matches!(reply, Reply::Granted | Reply::Done));
         match slot {
             Slot::Empty => {
                 guards.remove(key);
                 self.values.remove(key);
             }
-            Slot::Value(..) => {
+            Slot::Value(token, payload) => {
                 guards.remove(key);
-                self.values.insert(key.into(), Timed { slot, deadline });
+                if !goes_on {
+                    let kept = payload.into_kept(key);
+                    self.values.insert(kept, token, Tick::after(ttl));
+                }
             }
-            Slot::Lease(_) | Slot::Fence(_) => {
+            guard @ (Slot::Lease(_) | Slot::Fence(_)) => {
+                let deadline = old_deadline.filter(|_| goes_on);
+                // A life beyond the clock's range is as good as none.
+                let begun = || Instant::now().checked_add(ttl).unwrap_or_else(far_future);
                 self.values.remove(key);
-                guards.insert(key.into(), Timed { slot, deadline });
+                guards.insert(key.into(), (guard, deadline.unwrap_or_else(begun)));
             }
         }
         reply
+    }
+
+    /// A hit, without a step: the value under a key, if it is of this type and version.
+    #[inline]
+    pub(crate) fn hit<T: CacheValue>(&self, key: &[u8], version: u32) -> Option<Option<T>> {
+        let see = |kept: &Arc<Kept>, _: &Token| kept.get(version);
+        self.values.look(self.own(key), see).flatten()
+    }
+
+    /// A value in the form that this store keeps.
+    pub(crate) fn keep<T: CacheValue>(
+        &self,
+        key: &RenderedKey,
+        value: Option<T>,
+        version: u32,
+    ) -> Payload {
+        Payload::Typed(Kept::new(self.own(key.as_bytes()), value, version, 1))
     }
 
     /// Empties every slot.
@@ -119,13 +128,13 @@ impl EmbeddedStore {
         self.values.clear();
     }
 
-    fn value(&self, key: &[u8]) -> Option<Timed> {
-        let timed = self.values.get(key)?;
-        if timed.is_expired() {
-            self.values.remove_if(key, Timed::is_expired);
-            return None;
-        }
-        Some(timed)
+    #[inline]
+    fn own<'k>(&self, key: &'k [u8]) -> &'k [u8] {
+        key.get(self.prefix_len..).unwrap_or_default()
+    }
+
+    fn value(&self, key: &[u8]) -> Option<(Token, Arc<Kept>)> {
+        self.values.look(key, |kept, token| (*token, kept.clone()))
     }
 
     fn stripe(&self, key: &[u8]) -> MutexGuard<'_, Guards> {
@@ -134,13 +143,13 @@ impl EmbeddedStore {
     }
 }
 
-fn guard(guards: &mut Guards, key: &[u8]) -> Option<Timed> {
-    let timed = guards.get(key)?;
-    if timed.is_expired() {
+fn guard(guards: &mut Guards, key: &[u8]) -> Option<(Slot<Payload>, Option<Instant>)> {
+    let (slot, deadline) = guards.get(key)?;
+    if *deadline <= Instant::now() {
         guards.remove(key);
         return None;
     }
-    Some(timed.clone())
+    Some((slot.clone(), Some(*deadline)))
 }
 
 fn far_future() -> Instant {

@@ -1,41 +1,24 @@
 //! Stores: where slots live.
 
 pub(crate) mod embedded;
+mod payload;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+mod table;
 
-use std::any::Any;
-use std::fmt;
+#[cfg(feature = "redis")]
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::error::CacheError;
 use crate::key::RenderedKey;
 use crate::slot::{Reply, Step};
 
 use embedded::EmbeddedStore;
+pub(crate) use payload::Payload;
 #[cfg(feature = "redis")]
 use redis::RedisStore;
-
-/// A value on its way into or out of a store.
-#[derive(Clone)]
-pub(crate) enum Payload {
-    /// As it is: an `Option<T>` (`None` for a value known to be absent) and the version of its call site.
-    Typed(Arc<dyn Any + Send + Sync>, u32),
-    /// In its envelope.
-    Sealed(Bytes),
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Typed(_, version) => write!(f, "Typed(version {version})"),
-            Self::Sealed(bytes) => write!(f, "Sealed({} bytes)", bytes.len()),
-        }
-    }
-}
+pub(crate) use table::Kept;
 
 /// The store of one cache.
 #[derive(Debug)]

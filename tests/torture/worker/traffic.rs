@@ -12,7 +12,8 @@ use super::repository::{self, Change, Failure, Source};
 use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
 use crate::knobs::{
-    COLD_KEYS, FENCE, KEYS, PATIENCE, SLOWEST_COMMIT, SLOWEST_LOAD, THINK, takes_fences,
+    COLD_KEYS, FENCE, KEYS, LEASE, PATIENCE, SLOW_KEY, SLOWEST_COMMIT, SLOWEST_LOAD, THINK,
+    takes_fences,
 };
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
@@ -60,10 +61,12 @@ impl Caller {
                 // Most of these are hits, and over before.
                 let patience = self.one_in(12).then(|| self.up_to_ms(100));
                 self.read(key, source, patience, false).await;
-            } else if self.one_in(6) {
+            } else if self.one_in(40) {
                 self.overlap_mutations().await;
             } else if self.one_in(6) {
                 self.overtake_a_failing_load().await;
+            } else if self.one_in(12) {
+                self.overtake_a_renewed_lease().await;
             } else {
                 let key = self.random.u64(0..KEYS);
                 self.mutate(key).await;
@@ -74,7 +77,7 @@ impl Caller {
     /// A mutation ends, and lowers its fence, shortly before another of the same key commits under its own: between two looks of
     /// that one at it.
     async fn overlap_mutations(&mut self) {
-        let key = self.random.u64(COLD_KEYS / 2..KEYS / 2) * 2;
+        let key = self.random.u64(COLD_KEYS / 2..SLOW_KEY / 2) * 2;
         let mut other = self.fork();
         let (before, later) = (self.up_to(FENCE / 3), self.up_to(FENCE / 12));
         let kind = Kind::FencedOrFail;
@@ -104,6 +107,26 @@ impl Caller {
             let before = FENCE / 10 + other.up_to(FENCE / 5);
             other
                 .change(key, Kind::FencedOrFail, Fate::Commit, before, None)
+                .await;
+        };
+        tokio::join!(load, mutation);
+    }
+
+    /// A load goes on that was overtaken shortly before its lease is renewed: the slot is likely to be empty then.
+    async fn overtake_a_renewed_lease(&mut self) {
+        let key = self.random.u64(0..COLD_KEYS);
+        let before = self.up_to_ms(4);
+        self.change(key, Kind::Plain, Fate::Commit, before, None)
+            .await;
+        let mut other = self.fork();
+        let renewed = LEASE / 3;
+        let (there, back) = (self.up_to_ms(8), renewed + self.up_to(renewed / 2));
+        let source = Source::new(self.database.clone(), there, back, false);
+        let load = self.read(key, source, None, false);
+        let mutation = async {
+            let before = renewed * 4 / 5 + other.up_to(renewed / 5);
+            other
+                .change(key, Kind::Plain, Fate::Commit, before, None)
                 .await;
         };
         tokio::join!(load, mutation);
@@ -164,6 +187,8 @@ impl Caller {
 
     async fn mutate(&mut self, key: u64) {
         let kind = match self.random.u8(0..10) {
+            0..3 if key == SLOW_KEY => Kind::FencedOrFail,
+            4.. if key == SLOW_KEY => Kind::Plain,
             0..3 if takes_fences(key) => Kind::FencedOrFail,
             3 if takes_fences(key) => Kind::Fenced,
             4..6 => Kind::OrFail,
@@ -176,7 +201,9 @@ impl Caller {
             _ => Fate::Commit,
         };
         // Some outlive the life of a fence, and are overtaken by others of the same key.
-        let before = if self.one_in(if kind.has_fence() { 10 } else { 40 }) {
+        let before = if key == SLOW_KEY && kind.has_fence() {
+            FENCE + self.up_to(FENCE)
+        } else if self.one_in(if kind.has_fence() { 10 } else { 40 }) {
             self.up_to(SLOWEST_COMMIT)
         } else if self.random.bool() {
             self.up_to_ms(100)

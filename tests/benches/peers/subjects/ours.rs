@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use cache_runtime::__private::{CallSite, Effect, cached_call};
-use cache_runtime::{Cache, CacheConfig, Mode, Policy, cached};
+use cache_runtime::__private::with_key;
+use cache_runtime::{Cache, CacheConfig, Mode, cached};
 
 use super::{HOUR, Place, Subject, plain};
 use crate::measure::Measure;
@@ -51,22 +51,18 @@ pub(super) const SUBJECTS: &[Subject] = &[
             Ok(Tight::boxed(|ids| {
                 for &id in ids {
                     // What the attribute expands to.
-                    black_box(cached_call(&SITE, |key| {
-                        key.literal("user:");
-                        key.part(&black_box(id));
-                    }));
+                    with_key(
+                        |key| {
+                            key.literal("user:");
+                            key.part(&black_box(id));
+                        },
+                        |key| _ = black_box(key),
+                    );
                 }
             }))
         })],
     },
 ];
-
-static SITE: CallSite = CallSite::new(
-    "peers",
-    (file!(), line!()),
-    Effect::Caches(Policy::new(HOUR)),
-    &["user:<id>"],
-);
 
 fn install(config: CacheConfig) -> Result<()> {
     cache_runtime::install(Cache::new(config)?).map_err(|_| anyhow!("installed twice"))
