@@ -86,14 +86,14 @@ where
     }
 }
 
-/// The same for a typed key, whose value type must be the function's.
+/// Writes a typed key, whose value type must be the function's.
 #[inline]
-pub fn begin_typed<R, S, K>(site: &'static CallSite, shape: &S, key: impl FnOnce() -> K) -> Begun<R>
+pub fn write_typed<R, S, K>(_shape: &S, key: &K, writer: &mut KeyWriter)
 where
-    R: Outcome<S, Value: CacheValue>,
+    R: Outcome<S>,
     K: CacheKey<Admits: Admits<R::Value>>,
 {
-    begin(site, shape, |writer| key().write_key(writer))
+    key.write_key(writer);
 }
 
 /// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.

@@ -16,9 +16,9 @@ use crate::check::{Cached, Key};
 //         let site = { static SITE: CallSite = …; &SITE };
 //         let shape = …;
 //         let sharing = …;
-//         let begun = begin::<R, _>(site, &shape, |writer| { writer.literal("user:"); writer.part(&id); });
+//         let call = begin(site, &shape, |writer| { writer.literal("user:"); writer.part(&id); });
 //         let body = pin!(async move { body });
-//         match begun {
+//         match call {
 //             Begun::Plain => body.await,
 //             Begun::Hit(value) => value,
 //             Begun::Cached(call) => cached(call, shape, sharing, body).await,
@@ -36,16 +36,20 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let returned = function.returned();
     let site = call_site(runtime, function, &caches(policy, runtime), [key]);
     let shape = shape(runtime, &returned);
-    let begun = match key {
-        Key::Template(template) => {
-            let writing = writing(template);
-            quote_spanned!(here=> #runtime::begin::<#returned, _>(site, &shape, #writing))
-        }
+    let writing = match key {
+        Key::Template(template) => writing(template),
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
             let key = typed(key, function);
-            quote_spanned!(at_key=> #runtime::begin_typed::<#returned, _, _>(site, &shape, || #key))
+            quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
         }
+    };
+    // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
+    // it once if all these are at one place, and the return type is the place for it.
+    let at_return = returned.span().resolved_at(here);
+    let begin = {
+        let runtime = super::respanned(runtime, at_return);
+        quote_spanned!(at_return=> #runtime::begin(site, &shape, #writing))
     };
     let before = quote_spanned! {here=>
         let site: &'static #runtime::CallSite = #site;
@@ -55,16 +59,13 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
-        let begun = #begun;
+        let call = #begin;
     };
-    // A value that cannot be stored is an error of the call, of its future and of the `await`. The compiler reports
-    // it once if all these are at one place, and the return type is the place for it.
-    let at_return = returned.span().resolved_at(here);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
         quote_spanned! {at_return=>
             let body = ::core::pin::pin!(#body);
-            match begun {
+            match call {
                 #runtime::Begun::Plain => body.await,
                 #runtime::Begun::Hit(value) => value,
                 #runtime::Begun::Cached(call) => #runtime::cached(call, shape, sharing, body).await,
