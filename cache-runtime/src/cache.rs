@@ -193,8 +193,8 @@ impl Cache {
             return load().await;
         }
         let key = match inner.look::<R, S>(|writer| key.write_key(writer), policy) {
-            Ok(hit) => {
-                inner.counters.add(Count::hits);
+            Ok((hit, tier)) => {
+                inner.counters.add(tier);
                 return hit;
             }
             Err(key) => key,
@@ -527,17 +527,30 @@ impl Inner {
         &self,
         write: impl FnOnce(&mut KeyWriter),
         policy: Policy,
-    ) -> Result<R, RenderedKey>
+    ) -> Result<(R, Count), RenderedKey>
     where
         R: Outcome<S, Value: CacheValue>,
     {
         let mut key = self.begin_key();
         write(&mut key);
-        self.store
-            .as_embedded()
-            .and_then(|store| store.hit(key.as_bytes(), policy.site_version()))
-            .and_then(R::from_stored)
-            .ok_or_else(|| key.finish())
+        let (hit, tier) = match &self.store {
+            Store::Embedded(store) => {
+                let hit = store.hit(key.as_bytes(), policy.site_version());
+                (hit, Count::hits)
+            }
+            // With something undelivered, the long way finds out whether this key is concerned.
+            #[cfg(feature = "redis")]
+            Store::Redis(store) if policy.is_local() && self.recovery.len() == 0 => {
+                let hit = store.hit(key.as_bytes(), policy.site_version());
+                (hit, Count::local_hits)
+            }
+            #[cfg(feature = "redis")]
+            Store::Redis(_) => (None, Count::local_hits),
+        };
+        match hit.and_then(R::from_stored) {
+            Some(hit) => Ok((hit, tier)),
+            None => Err(key.finish()),
+        }
     }
 
     /// A value in the form that the store keeps.

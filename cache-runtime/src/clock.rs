@@ -19,8 +19,13 @@ impl Tick {
 
     /// The moment when `time` from now has passed. It is seen up to one step of the clock late.
     pub(crate) fn after(time: Duration) -> Self {
+        Self::now().plus(time)
+    }
+
+    /// The moment when `time` has passed since this one.
+    pub(crate) fn plus(self, time: Duration) -> Self {
         let time = coarsetime::Duration::from(time.min(LONGEST));
-        Self((Instant::now_without_cache_update() + time).as_ticks())
+        Self(self.0.saturating_add(time.as_ticks()))
     }
 
     #[inline]

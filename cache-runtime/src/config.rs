@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
+#[cfg(feature = "redis")]
+use crate::store::{local::LocalTier, redis::RedisStore};
 use crate::switch::Mode;
 
 /// How a cache is set up. Start with [`from_env`](Self::from_env), [`embedded`](Self::embedded) or
@@ -29,6 +31,9 @@ pub struct CacheConfig {
     epoch: u64,
     mode: Mode,
     embedded_capacity: usize,
+    local_capacity: usize,
+    local_bytes: usize,
+    tracking: Option<bool>,
     settings: Settings,
 }
 
@@ -95,6 +100,9 @@ impl CacheConfig {
             epoch: 0,
             mode: Mode::On,
             embedded_capacity: 100_000,
+            local_capacity: 10_000,
+            local_bytes: 64 << 20,
+            tracking: None,
             settings: Settings::default(),
         }
     }
@@ -228,6 +236,28 @@ impl CacheConfig {
         self
     }
 
+    /// How many values the local tier keeps in front of Redis, of all call sites with `local_ttl` together; beyond that it evicts
+    /// what is used least. At least 1. Default: 10 000.
+    pub fn local_capacity(mut self, values: usize) -> Self {
+        self.local_capacity = values;
+        self
+    }
+
+    /// How many bytes the values of the local tier have together, by the length of their encodings. 1 KiB to 1 TiB.
+    /// Default: 64 MiB.
+    pub fn local_bytes(mut self, bytes: usize) -> Self {
+        self.local_bytes = bytes;
+        self
+    }
+
+    /// Whether Redis is asked to tell of changes (client tracking, by RESP3), so that a local tier follows them, and a call that
+    /// waits for another process's load is woken. Without it, values of the local tier live by their `local_ttl` alone: for
+    /// servers behind a proxy that does not know `HELLO`. Default: if any `#[cached]` of the program has a `local_ttl`.
+    pub fn tracking(mut self, tracking: bool) -> Self {
+        self.tracking = Some(tracking);
+        self
+    }
+
     pub(crate) fn into_parts(self) -> Result<Parts, ConfigError> {
         check_namespace("the namespace", &self.namespace)?;
         let Settings {
@@ -265,6 +295,12 @@ impl CacheConfig {
                 self.embedded_capacity >= 1,
                 "at least 1",
             ),
+            ("local_capacity", self.local_capacity >= 1, "at least 1"),
+            (
+                "local_bytes",
+                (1 << 10..=1 << 40).contains(&self.local_bytes),
+                "1 KiB to 1 TiB",
+            ),
         ];
         for (name, within, bounds) in bounds {
             if !within {
@@ -286,7 +322,9 @@ impl CacheConfig {
             }
             #[cfg(feature = "redis")]
             Target::Redis(client) => {
-                Store::Redis(crate::store::redis::RedisStore::new(*client, &epoch).into())
+                let local = LocalTier::new(self.local_capacity, self.local_bytes);
+                let client = tracked(*client, self.tracking);
+                Store::Redis(RedisStore::new(client, &epoch, local).into())
             }
         };
         Parts {
@@ -312,6 +350,9 @@ impl fmt::Debug for CacheConfig {
             .field("epoch", &self.epoch)
             .field("mode", &self.mode)
             .field("embedded_capacity", &self.embedded_capacity)
+            .field("local_capacity", &self.local_capacity)
+            .field("local_bytes", &self.local_bytes)
+            .field("tracking", &self.tracking)
             .field("settings", &self.settings)
             .finish()
     }
@@ -384,6 +425,20 @@ fn target_of(lookup: impl Fn(&str) -> Option<String>) -> Result<Target, ConfigEr
             "{name} names a Redis, and cache-runtime was built without its feature `redis`"
         ))),
     }
+}
+
+/// With tracking, the client speaks RESP3, in which a server tells of changes.
+#[cfg(feature = "redis")]
+fn tracked(client: redis::Client, tracking: Option<bool>) -> redis::Client {
+    let is_local = |site: &crate::CallSite| matches!(site.effect(), crate::Effect::Caches(policy) if policy.is_local());
+    if !tracking.unwrap_or_else(|| crate::call_sites().any(is_local)) {
+        return client;
+    }
+    let info = client.get_connection_info().clone();
+    let settings = info.redis_settings().clone();
+    let info = info.set_redis_settings(settings.set_protocol(redis::ProtocolVersion::RESP3));
+    // It was opened with the same address before.
+    redis::Client::open(info).unwrap_or(client)
 }
 
 #[cfg(feature = "redis")]

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub struct Policy {
     ttl: Duration,
     none_ttl: Option<Duration>,
+    local_ttl: Option<Duration>,
     version: u32,
 }
 
@@ -26,6 +27,7 @@ impl Policy {
         Self {
             ttl,
             none_ttl: None,
+            local_ttl: None,
             version: 0,
         }
     }
@@ -33,6 +35,18 @@ impl Policy {
     /// Stores an absent value (`None`) as well, for `ttl`. Without this an absent value is never stored.
     pub const fn none_ttl(mut self, ttl: Duration) -> Self {
         self.none_ttl = Some(ttl);
+        self
+    }
+
+    /// Keeps values of the Redis store in this process as well, decoded, for at most `ttl`, counted from before they were read;
+    /// and never longer than a value lives by the other settings.
+    ///
+    /// A hit there asks nobody. The price: after an invalidation by another process, this one may return the older value
+    /// until it has been told (a fraction of a millisecond on a local network, see the
+    /// [guide on the protocol](crate::guide::protocol)), and for `ttl` at most, whatever happens. An invalidation by this process is
+    /// in force here when it returns. The embedded store keeps everything in this process, so this changes nothing there.
+    pub const fn local_ttl(mut self, ttl: Duration) -> Self {
+        self.local_ttl = Some(ttl);
         self
     }
 
@@ -53,6 +67,25 @@ impl Policy {
     #[must_use]
     pub const fn ttl_of_none(&self) -> Option<Duration> {
         self.none_ttl
+    }
+
+    /// How long a value of the Redis store is kept in this process at most; `None` if it is not.
+    #[must_use]
+    pub const fn ttl_in_process(&self) -> Option<Duration> {
+        self.local_ttl
+    }
+
+    pub(crate) const fn is_local(&self) -> bool {
+        self.local_ttl.is_some()
+    }
+
+    /// How long this value may be kept in this process.
+    pub(crate) fn local_ttl_of<T>(&self, value: Option<&T>) -> Option<Duration> {
+        let ttl = match value {
+            Some(_) => self.ttl,
+            None => self.none_ttl?,
+        };
+        Some(self.local_ttl?.min(ttl))
     }
 
     pub(crate) const fn site_version(&self) -> u32 {

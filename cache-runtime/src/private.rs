@@ -28,7 +28,6 @@ use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
 use crate::read_through::{Call, Tally, read_through};
 use crate::slot::{Reply, Step};
-use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::{self, Mode};
 
@@ -73,8 +72,8 @@ where
         return Begun::Plain;
     }
     match inner.look::<R, S>(write, policy) {
-        Ok(hit) => {
-            site.counters.add(Count::hits);
+        Ok((hit, tier)) => {
+            site.counters.add(tier);
             Begun::Hit(hit)
         }
         Err(key) => Begun::Cached(CachedCall {

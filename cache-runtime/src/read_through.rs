@@ -14,13 +14,16 @@ use crate::race::{alongside, within};
 use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
-use crate::store::{Kept, Payload};
+use crate::store::{Kept, Payload, Stamp};
 use crate::timer;
 use crate::token::Token;
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const SLOWEST_LOOK: Duration = Duration::from_millis(25);
+
+/// The delay between two looks at a lease whose end is told of.
+const UNTOLD_LOOK: Duration = Duration::from_millis(250);
 
 /// How often one call looks at a slot that changes hands under it.
 const MAX_LOOKS: u32 = 16;
@@ -67,6 +70,8 @@ pub(crate) struct Call<'a> {
     unreadable: Option<Token>,
     /// How often it has looked at the slot.
     looks: u32,
+    /// Taken before the last look, if what it finds may be kept in this process.
+    stamp: Option<Stamp>,
 }
 
 /// What a call does next.
@@ -97,6 +102,7 @@ impl<'a> Call<'a> {
             waits_until: None,
             unreadable: None,
             looks: 0,
+            stamp: None,
         }
     }
 
@@ -133,6 +139,9 @@ impl<'a> Call<'a> {
         }
         while self.looks < MAX_LOOKS {
             self.looks += 1;
+            if self.policy.is_local() {
+                self.stamp = self.inner.store.stamp(&self.key);
+            }
             let reply = match self.unreadable {
                 None => self.step(Step::Read, Duration::ZERO).await,
                 // As good as absent, and to be replaced.
@@ -219,13 +228,23 @@ impl<'a> Call<'a> {
     /// whatever follows it there is newer.
     async fn watch(&mut self, lease: &Lease, until: Instant) -> Option<Turn> {
         let mut delay = FIRST_LOOK;
+        let mut tracked = None;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Some(Turn::Alone(Count::bypasses_waited));
             }
-            timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
-            delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
+            match tracked {
+                Some(stamp) => {
+                    let changed = self.inner.store.changed(&self.key, stamp);
+                    within(UNTOLD_LOOK.min(left), changed).await;
+                }
+                None => {
+                    timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
+                    delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
+                }
+            }
+            tracked = self.inner.store.tracked(&self.key);
 
             let limit = self.budget.min(left);
             match self
@@ -249,6 +268,18 @@ impl<'a> Call<'a> {
                     return Some(Turn::Alone(Count::bypasses_store));
                 }
             }
+        }
+    }
+
+    /// Keeps a value that was read in this process, where the call site asks for it.
+    fn keep<T: CacheValue>(&self, value: &Option<T>, payload: &Payload) {
+        if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
+            && let Some(ttl) = self.policy.local_ttl_of(value.as_ref())
+        {
+            let version = self.policy.site_version();
+            self.inner
+                .store
+                .keep(&self.key, value.clone(), (version, bytes.len()), stamp, ttl);
         }
     }
 
@@ -344,9 +375,12 @@ where
     loop {
         let reason = match call.next().await {
             Turn::Hit(token, payload) => {
-                if let Some(value) = open::<R, S>(&call, &payload) {
-                    call.tally.add(Count::hits);
-                    return value;
+                if let Ok(value) = payload.open(&call.key, call.policy.site_version()) {
+                    call.keep(&value, &payload);
+                    if let Some(value) = R::from_stored(value) {
+                        call.tally.add(Count::hits);
+                        return value;
+                    }
                 }
                 call.tally.add(Count::unreadable);
                 call.unreadable = Some(token);

@@ -10,7 +10,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
         ///
-        /// Each call that goes through the cache adds to exactly one of `hits`, `misses`, `joins` and the `bypasses_…`.
+        /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `misses`, `joins` and the `bypasses_…`.
         /// Calls while the cache is [switched off](crate::Mode) are the plain call, and not counted.
         ///
         /// ```
@@ -73,6 +73,8 @@ macro_rules! counters {
 counters! {
     /// Calls answered from the store.
     hits,
+    /// Calls answered from the local tier in front of it.
+    local_hits,
     /// Calls that found no usable value and ran the body to fill the slot.
     misses,
     /// Calls answered by a load that another caller ran.
@@ -155,6 +157,7 @@ impl Stats {
     #[must_use]
     pub const fn calls(&self) -> u64 {
         self.hits
+            + self.local_hits
             + self.misses
             + self.joins
             + self.bypasses_fenced
@@ -168,6 +171,6 @@ impl Stats {
     #[allow(clippy::cast_precision_loss, reason = "it is a share")]
     pub fn hit_ratio(&self) -> Option<f64> {
         let calls = self.calls();
-        (calls > 0).then(|| (self.hits + self.joins) as f64 / calls as f64)
+        (calls > 0).then(|| (self.hits + self.local_hits + self.joins) as f64 / calls as f64)
     }
 }

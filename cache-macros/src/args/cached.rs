@@ -1,4 +1,4 @@
-//! `#[cached(key = …, ttl = …, none_ttl = …, version = …, skip(…), crate = …)]`
+//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, skip(…), crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -23,14 +23,23 @@ pub(crate) struct Cached {
 pub(crate) struct Policy {
     pub(crate) ttl_ms: u64,
     pub(crate) none_ttl_ms: Option<u64>,
+    pub(crate) local_ttl_ms: Option<u64>,
     pub(crate) version: Option<u32>,
 }
 
 impl Cached {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["key", "ttl", "none_ttl", "version", "skip", "crate"]);
-        let (mut key, mut ttl, mut none_ttl, mut version, mut runtime) =
-            (None, None, None, None, None);
+        let mut options = Options::of(&[
+            "key",
+            "ttl",
+            "none_ttl",
+            "local_ttl",
+            "version",
+            "skip",
+            "crate",
+        ]);
+        let (mut key, mut ttl, mut none_ttl, mut local_ttl, mut version, mut runtime) =
+            (None, None, None, None, None, None);
         let mut skip = Some(Vec::new());
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
@@ -53,6 +62,10 @@ impl Cached {
                 "none_ttl" => {
                     none_ttl = Some(milliseconds("none_ttl", &value(&name, input, "\"30s\"")?)?);
                 }
+                "local_ttl" => {
+                    let value = value(&name, input, "\"5s\"")?;
+                    local_ttl = Some((milliseconds("local_ttl", &value)?, value));
+                }
                 "version" => version = Some(version_of(&value(&name, input, "2")?)?),
                 "skip" => {
                     // If it cannot be read, it is not known what it leaves out.
@@ -74,9 +87,19 @@ impl Cached {
                 );
             }
         }
+        if let (Some(ttl), Some((local_ttl, value))) = (ttl, &local_ttl)
+            && *local_ttl > ttl
+        {
+            errors.push(syn::Error::new_spanned(
+                value,
+                "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
+                 `ttl = \"1h\", local_ttl = \"5s\"`",
+            ));
+        }
         let policy = ttl.map(|ttl_ms| Policy {
             ttl_ms,
             none_ttl_ms: none_ttl,
+            local_ttl_ms: local_ttl.map(|(ms, _)| ms),
             version,
         });
         Self {

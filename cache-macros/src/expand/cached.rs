@@ -80,12 +80,15 @@ fn caches(policy: &Policy, runtime: &TokenStream) -> TokenStream {
     let none_ttl = policy
         .none_ttl_ms
         .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
+    let local_ttl = policy
+        .local_ttl_ms
+        .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
     let version = policy
         .version
         .map(|version| quote_spanned!(here=> .version(#version)));
     quote_spanned! {here=>
         #runtime::Effect::Caches(
-            #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #version
+            #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #local_ttl #version
         )
     }
 }

@@ -34,7 +34,7 @@ impl EmbeddedStore {
     pub(crate) fn new(capacity: usize, prefix_len: usize) -> Self {
         Self {
             prefix_len,
-            values: Table::new(capacity, capacity as u64),
+            values: Table::new(capacity, capacity as u64, 1),
             guards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
         }

@@ -1,6 +1,7 @@
 //! Stores: where slots live.
 
 pub(crate) mod embedded;
+pub(crate) mod local;
 mod payload;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use crate::error::CacheError;
 use crate::key::RenderedKey;
+use crate::outcome::CacheValue;
 use crate::slot::{Reply, Step};
 
 use embedded::EmbeddedStore;
+pub(crate) use local::Stamp;
 pub(crate) use payload::Payload;
 #[cfg(feature = "redis")]
 use redis::RedisStore;
@@ -59,6 +62,65 @@ impl Store {
             Self::Embedded(store) => Ok(store.apply(key, step, ttl)),
             #[cfg(feature = "redis")]
             Self::Redis(store) => store.apply(key, step, ttl, limit).await,
+        }
+    }
+
+    /// To be taken before a value is asked for that is to be kept in the local tier; `None` where nothing is to be kept.
+    pub(crate) fn stamp(&self, key: &RenderedKey) -> Option<Stamp> {
+        match self {
+            Self::Embedded(_) => {
+                let _ = key;
+                None
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.stamp(key),
+        }
+    }
+
+    /// The same where every change of the key will be told of: see [`changed`](Self::changed).
+    pub(crate) fn tracked(&self, key: &RenderedKey) -> Option<Stamp> {
+        match self {
+            Self::Embedded(_) => {
+                let _ = key;
+                None
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.tracked(key),
+        }
+    }
+
+    /// Waits until a key may have changed since the stamp was taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens that could be cut off.
+    pub(crate) async fn changed(&self, key: &RenderedKey, stamp: Stamp) {
+        match self {
+            Self::Embedded(_) => {
+                let _ = (key, stamp);
+                std::future::pending().await
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.changed(key, stamp).await,
+        }
+    }
+
+    /// Keeps a value of a version and of a length in its encoding in the local tier, unless its key may have changed since the
+    /// stamp was taken.
+    pub(crate) fn keep<T: CacheValue>(
+        &self,
+        key: &RenderedKey,
+        value: Option<T>,
+        of: (u32, usize),
+        stamp: Stamp,
+        ttl: Duration,
+    ) {
+        match self {
+            Self::Embedded(_) => {
+                let _ = (key, value, of, stamp, ttl);
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.keep(key, value, of, stamp, ttl),
         }
     }
 

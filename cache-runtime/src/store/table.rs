@@ -121,11 +121,13 @@ impl<M> PartialEq for Entry<M> {
 impl<M> Eq for Entry<M> {}
 
 #[derive(Clone)]
-struct Weights;
+struct Weights {
+    least: u64,
+}
 
 impl<M> Weighter<Entry<M>, ()> for Weights {
     fn weight(&self, entry: &Entry<M>, (): &()) -> u64 {
-        entry.0.weight.into()
+        u64::from(entry.0.weight).max(self.least)
     }
 }
 
@@ -171,9 +173,10 @@ impl<M> Equivalent<Entry<M>> for Expired<'_> {
 }
 
 impl<M> Table<M> {
-    /// One for about `len` values, whose weights add up to `weight` at most.
-    pub(super) fn new(len: usize, weight: u64) -> Self {
-        Self(Cache::with_weighter(len, weight, Weights))
+    /// One for about `len` values, whose weights add up to `weight` at most; none counts for less than `least`.
+    pub(super) fn new(len: usize, weight: u64, least: usize) -> Self {
+        let least = least.max(1) as u64;
+        Self(Cache::with_weighter(len, weight, Weights { least }))
     }
 
     /// Looks at the value under a key, if it has not expired. `see` must be brief, and must not use this table.

@@ -1,5 +1,6 @@
 //! Connections: one per tokio runtime, opened by the first call on it, replaced when it does not recover by itself.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,8 +8,10 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::runtime::{Handle, Id};
 
+use super::tracking::Tracking;
 use crate::error::{CacheError, ErrorKind};
 use crate::lock::lock;
+use crate::store::local::LocalTier;
 
 /// How long opening a connection may take. A call does not wait for it longer than its own budget.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,6 +31,9 @@ const MAX_RUNTIMES: usize = 256;
 pub(super) struct Connections {
     client: redis::Client,
     open: Mutex<Vec<Connection>>,
+    local: Arc<LocalTier>,
+    /// What stands in front of every key.
+    epoch: Arc<[u8]>,
 }
 
 /// The connection of one runtime.
@@ -39,17 +45,29 @@ pub(super) struct Connection {
 }
 
 struct Health {
+    tracking: Arc<Tracking>,
     since: Instant,
     failures: AtomicU32,
     has_drivers: OnceLock<bool>,
 }
 
 impl Connections {
-    pub(super) fn new(client: redis::Client) -> Self {
+    pub(super) fn new(client: redis::Client, local: Arc<LocalTier>, epoch: &[u8]) -> Self {
         Self {
             client,
             open: Mutex::new(Vec::new()),
+            local,
+            epoch: epoch.into(),
         }
+    }
+
+    /// The connection of the current runtime, if there is one.
+    pub(super) fn current(&self) -> Option<Connection> {
+        let runtime = Handle::try_current().ok()?.id();
+        let open = lock(&self.open);
+        open.iter()
+            .find(|connection| connection.runtime == runtime)
+            .cloned()
     }
 
     /// The connection of the current runtime. Does not wait for it: it is opened by its first command.
@@ -71,19 +89,29 @@ impl Connections {
         #[cfg(feature = "redis-tls")]
         provide_cryptography();
         // Our own budget bounds each command; without retries, each failed attempt is followed by the next call's.
-        let config = ConnectionManagerConfig::new()
+        let mut config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_number_of_retries(0);
+        let speaks_resp3 = speaks_resp3(&self.client);
+        let tracking = Arc::new(Tracking::new(self.local.clone(), speaks_resp3));
+        if speaks_resp3 {
+            let (tracking, epoch) = (tracking.clone(), self.epoch.clone());
+            config = config.set_push_sender(move |push| {
+                tracking.told(&push, &epoch);
+                Ok::<_, Infallible>(())
+            });
+        }
         let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
             .map_err(|error| CacheError::because(ErrorKind::Unavailable, error))?;
         if open.len() == MAX_RUNTIMES {
-            open.remove(0);
+            open.remove(0).tracking().over();
         }
         let connection = Connection {
             runtime,
             manager,
             health: Arc::new(Health {
+                tracking,
                 since: Instant::now(),
                 failures: AtomicU32::new(0),
                 has_drivers: OnceLock::new(),
@@ -112,11 +140,17 @@ impl Connections {
 
     /// Gives a connection up: the next command on its runtime opens another.
     pub(super) fn replace(&self, connection: &Connection) {
+        connection.tracking().over();
         lock(&self.open).retain(|open| !Arc::ptr_eq(&open.health, &connection.health));
     }
 }
 
 impl Connection {
+    /// Whether it is told of changes.
+    pub(super) fn tracking(&self) -> &Arc<Tracking> {
+        &self.health.tracking
+    }
+
     /// Whether its runtime can be used. Callers who come before this is known each find it out for themselves: a call that
     /// is kept and not polled any more must not stand in the way of the others.
     async fn has_drivers(&self, runtime: &Handle) -> bool {
@@ -134,6 +168,14 @@ impl Connection {
             found
         })
     }
+}
+
+fn speaks_resp3(client: &redis::Client) -> bool {
+    client
+        .get_connection_info()
+        .redis_settings()
+        .protocol()
+        .supports_resp3()
 }
 
 /// Whether a runtime can sleep and use the network. Where its drivers are not enabled, tokio panics; in a task of its own

@@ -21,7 +21,7 @@
 //! 3. Q, still trusting, hits the old value under generation 1. P's call must not return before Q has stopped.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{ToRedisArgs, Value};
@@ -30,6 +30,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::slot::{Step, Token};
+use crate::store::local::LocalTier;
 
 /// How long a reader trusts the generation that it has seen.
 pub(super) const TRUST: Duration = Duration::from_millis(200);
@@ -42,7 +43,7 @@ pub(super) const SETTLE: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation([u8; GENERATION_LEN]);
 
-const GENERATION_LEN: usize = 12;
+pub(super) const GENERATION_LEN: usize = 12;
 
 impl Generation {
     /// Draws one that was never used before.
@@ -145,7 +146,11 @@ pub(super) enum Verdict {
 }
 
 /// What this process knows of the generation in force.
-pub(super) struct Generations(Mutex<Known>);
+pub(super) struct Generations {
+    known: Mutex<Known>,
+    /// Cleared when another is.
+    local: Arc<LocalTier>,
+}
 
 struct Known {
     generation: Option<Generation>,
@@ -160,19 +165,22 @@ struct Known {
 }
 
 impl Generations {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Known {
-            generation: None,
-            confirmed: None,
-            asked: None,
-            settles: None,
-            contact: 0,
-        }))
+    pub(super) fn new(local: Arc<LocalTier>) -> Self {
+        Self {
+            known: Mutex::new(Known {
+                generation: None,
+                confirmed: None,
+                asked: None,
+                settles: None,
+                contact: 0,
+            }),
+            local,
+        }
     }
 
     /// How a step is to be carried out at `now`; `None` if the record must be opened first.
     pub(super) fn plan(&self, need: Need, now: Instant) -> Option<Plan> {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let generation = known.generation?;
         let asks = match (need, known.confirmed) {
             (Need::Nothing, _) => false,
@@ -198,14 +206,14 @@ impl Generations {
 
     /// The number of the connection that the record is about to be opened on.
     pub(super) fn contact(&self) -> u64 {
-        lock(&self.0).contact
+        lock(&self.known).contact
     }
 
     /// Notes what the record said to a question sent at `sent` and answered at `now`.
     pub(super) fn opened(&self, contact: u64, record: Record, sent: Instant, now: Instant) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if known.contact == contact {
-            known.note(record, sent, now);
+            known.note(record, sent, now, &self.local);
         }
     }
 
@@ -217,14 +225,14 @@ impl Generations {
         sent: Instant,
         now: Instant,
     ) -> Verdict {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if known.contact != plan.contact {
             return Verdict::Moved;
         }
         let Some(record) = record else {
             return Verdict::Gone;
         };
-        known.note(record, sent, now);
+        known.note(record, sent, now, &self.local);
         if record.generation != plan.generation {
             return Verdict::Moved;
         }
@@ -242,7 +250,7 @@ impl Generations {
 
     /// Notes that the record tells everyone that a generation is settled.
     pub(super) fn settled(&self, generation: Generation) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if known.generation == Some(generation) {
             known.settles = None;
         }
@@ -250,14 +258,14 @@ impl Generations {
 
     /// The connection broke: what answers next may be another server, or another run of it.
     pub(super) fn lost(&self) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         known.confirmed = None;
         known.contact += 1;
     }
 }
 
 impl Known {
-    fn note(&mut self, record: Record, sent: Instant, now: Instant) {
+    fn note(&mut self, record: Record, sent: Instant, now: Instant, local: &LocalTier) {
         if self.generation == Some(record.generation) {
             if record.settled {
                 self.settles = None;
@@ -272,6 +280,7 @@ impl Known {
                 );
             }
             self.generation = Some(record.generation);
+            local.clear();
             self.settles = (!record.settled).then(|| now + SETTLE);
             self.confirmed = Some(sent);
         }
@@ -307,6 +316,10 @@ impl std::fmt::Debug for Generation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn generations() -> Generations {
+        Generations::new(LocalTier::new(1, 1).into())
+    }
 
     fn record(text: impl Into<Vec<u8>>) -> Option<Record> {
         Record::read(&Value::BulkString(text.into()))
@@ -345,7 +358,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_overtaken_is_no_news() {
-        let generations = Generations::new();
+        let generations = generations();
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let [old, new] = [Generation::new(), Generation::new()].map(|generation| Record {
@@ -363,7 +376,7 @@ mod tests {
     /// then of the old one, from answers that crossed. 3. W's step is carried out under the new one, which is not settled.
     #[test]
     fn a_verdict_is_about_the_generation_of_the_plan() {
-        let generations = Generations::new();
+        let generations = generations();
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let [old, new] = [true, false].map(|settled| Record {
@@ -380,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_lost_confirms_nothing() {
-        let generations = Generations::new();
+        let generations = generations();
         let now = Instant::now();
         let record = Record {
             generation: Generation::new(),

@@ -3,6 +3,7 @@
 mod connection;
 mod generation;
 mod script;
+mod tracking;
 mod wire;
 
 use std::fmt;
@@ -15,18 +16,22 @@ use redis::{ErrorKind as RedisErrorKind, RedisError, RedisResult, ServerErrorKin
 
 use tokio::sync::Notify;
 
-use super::Payload;
+use super::local::{LocalTier, Stamp};
+use super::{Kept, Payload};
 use crate::backoff::backoff;
 use crate::breaker::Breaker;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::lock::lock;
+use crate::outcome::CacheValue;
 use crate::race::both;
 use crate::slot::{Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
 
 use connection::{Connection, Connections};
+use tracking::Is;
+
 use generation::{Generation, Generations, Need, Plan, Record, SETTLE, SlotName, Verdict};
 use script::Scripts;
 pub(crate) use wire::read as read_slot;
@@ -44,6 +49,7 @@ pub(crate) struct RedisStore {
     record: Box<[u8]>,
     /// How much of a key the namespace and the number of the epoch are.
     epoch_len: usize,
+    local: Arc<LocalTier>,
     /// When a refusal was last told of.
     refused: Mutex<Option<Instant>>,
 }
@@ -62,12 +68,14 @@ const MAX_ROUNDS: usize = 4;
 
 impl RedisStore {
     /// `epoch` is the namespace and the number of the epoch, as they stand in front of every key.
-    pub(crate) fn new(client: redis::Client, epoch: &str) -> Self {
+    pub(crate) fn new(client: redis::Client, epoch: &str, local: LocalTier) -> Self {
+        let local = Arc::new(local);
         Self {
-            generations: Generations::new(),
+            generations: Generations::new(local.clone()),
             record: format!("{epoch}:epoch").into_bytes().into(),
             epoch_len: epoch.len(),
-            connections: Connections::new(client),
+            connections: Connections::new(client, local.clone(), epoch.as_bytes()),
+            local,
             scripts: Scripts::new(),
             breaker: Breaker::default(),
             prober: Solo::default(),
@@ -96,6 +104,24 @@ impl RedisStore {
         ttl: Duration,
         limit: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
+        if Need::of(&step) != Need::Proof {
+            return self.carry_through(key, step, ttl, limit).await;
+        }
+        // Also if it fails: it may be carried out all the same.
+        self.local.forget(self.own(key));
+        let result = self.carry_through(key, step, ttl, limit).await;
+        // What was asked for before it was carried out must not be kept either.
+        self.local.forget(self.own(key));
+        result
+    }
+
+    async fn carry_through(
+        self: &Arc<Self>,
+        key: &RenderedKey,
+        step: Step<Payload>,
+        ttl: Duration,
+        limit: Duration,
+    ) -> Result<Reply<Payload>, CacheError> {
         self.admit()?;
         let sent = Instant::now();
         let until = sent + limit;
@@ -108,6 +134,92 @@ impl RedisStore {
         };
         self.note(&result);
         result
+    }
+
+    /// A key as the local tier knows it: without what stands in front of every key.
+    pub(crate) fn own<'k>(&self, key: &'k RenderedKey) -> &'k [u8] {
+        key.as_bytes().get(self.epoch_len + 1..).unwrap_or_default()
+    }
+
+    /// The value that the local tier has, if it is of this type and version.
+    #[inline]
+    pub(crate) fn hit<T: CacheValue>(&self, key: &[u8], version: u32) -> Option<Option<T>> {
+        let key = key.get(self.epoch_len + 1..).unwrap_or_default();
+        self.local.hit(key, version)
+    }
+
+    /// To be taken before a value is asked for that is to be kept in the local tier; `None` where nothing is to be kept now.
+    pub(crate) fn stamp(self: &Arc<Self>, key: &RenderedKey) -> Option<Stamp> {
+        // Before it is known whether changes are told of: a gap after this is noticed when the value is to be kept.
+        let stamp = self.local.stamp(self.own(key));
+        matches!(self.tracking()?, Is::On | Is::Refused).then_some(stamp)
+    }
+
+    /// The same where every change of the key will be told of.
+    pub(crate) fn tracked(self: &Arc<Self>, key: &RenderedKey) -> Option<Stamp> {
+        let stamp = self.local.stamp(self.own(key));
+        (self.tracking()? == Is::On).then_some(stamp)
+    }
+
+    /// Waits until a key may have changed.
+    pub(crate) async fn changed(&self, key: &RenderedKey, stamp: Stamp) {
+        self.local.changed(self.own(key), stamp).await;
+    }
+
+    /// Keeps a value in the local tier, unless its key may have changed since the stamp was taken.
+    pub(crate) fn keep<T: CacheValue>(
+        &self,
+        key: &RenderedKey,
+        value: Option<T>,
+        (version, len): (u32, usize),
+        stamp: Stamp,
+        ttl: Duration,
+    ) {
+        let key = self.own(key);
+        let kept = Kept::new(key, value, version, key.len() + len);
+        self.local.keep(key, kept, stamp, ttl);
+    }
+
+    /// Whether changes are told of on the connection of this runtime. Asks for that if nobody has.
+    fn tracking(self: &Arc<Self>) -> Option<Is> {
+        let connection = self.connections.current()?;
+        let is = connection.tracking().is();
+        if let Some(asked) = connection.tracking().ask() {
+            let store = self.clone();
+            let runtime = tokio::runtime::Handle::try_current().ok()?;
+            runtime.spawn(async move {
+                let is = store.ask_for_tracking(&connection).await;
+                connection.tracking().answered(asked, is);
+            });
+        }
+        Some(is)
+    }
+
+    /// Asks to be told of changes, of the record of the generation among them.
+    async fn ask_for_tracking(&self, connection: &Connection) -> Is {
+        let contact = self.generations.contact();
+        let mut manager = connection.manager.clone();
+        let mut both = redis::pipe();
+        both.cmd("CLIENT").arg("TRACKING").arg("ON").ignore();
+        both.cmd("GETRANGE").arg(&*self.record).arg(0).arg(-1);
+        let sent = Instant::now();
+        let asking = both.query_async::<Vec<Value>>(&mut manager);
+        match tokio::time::timeout(PROBE, asking).await {
+            Ok(Ok(texts)) => match texts.first().and_then(Record::read) {
+                Some(record) => {
+                    self.generations
+                        .opened(contact, record, sent, Instant::now());
+                    Is::On
+                }
+                // Made by the next read.
+                None => Is::Off,
+            },
+            Ok(Err(error)) if error.code().is_some() => {
+                tracing::warn!(%error, "Redis does not tell of changes (`CLIENT TRACKING`): values of the local tier live by their local_ttl");
+                Is::Refused
+            }
+            Ok(Err(_)) | Err(_) => Is::Off,
+        }
     }
 
     /// Moves the namespace to a new generation, and waits until no process reads under an older one.
@@ -329,6 +441,7 @@ impl RedisStore {
         };
         if says_nothing(error.kind()) {
             self.generations.lost();
+            connection.tracking().gap();
         }
         self.connections.failed(connection);
         Err(error)
