@@ -1,8 +1,9 @@
 //! What the README promises, as figures: `cargo run --release -p cache-tests --bin figures`.
 //!
 //! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused,
-//! hung or garbled. Starts the servers and processes it needs, and stops them.
+//! hung or garbled; and how soon a local tier follows. Starts the servers and processes it needs, and stops them.
 
+mod local;
 mod outages;
 
 use std::process::Command;
@@ -36,6 +37,8 @@ fn main() {
             four_processes(&server);
             println!("\nA Redis at fault, store budget 250 ms\n");
             block_on(outages::measure());
+            println!("\nAn invalidation, in the local tier of another process\n");
+            block_on(local::measure());
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - A mutation that returned, or was dropped, with nothing undelivered: for all, from then on. With something undelivered:
 //!   for its own process from then on, and for all from the first later moment at which nothing was. What it commits after
 //!   it was dropped or has failed is not covered by this.
+//! - For a read by a call site with a `local_ttl`: by its own process from then on, too; by others, that much later.
 //! - A mutation whose fence is known to be up when it commits: for all, from the commit on, whatever becomes of its process.
 //!   It is known to be up if the body ran under `fence, on_error = "fail"`, no fault emptied the slots since the call began,
 //!   and the fence cannot have expired: it is younger than it lives, or its process ran without a stall or a fault, and so
@@ -22,7 +23,7 @@ use crate::clock::Moment;
 use crate::database::Commit;
 use crate::faults::Kind as FaultKind;
 use crate::history::{KeyHistory, Loaded};
-use crate::knobs::{FENCE, KEYS, STORE_BUDGET};
+use crate::knobs::{CLOCK_STEP, FENCE, KEYS, LOCAL_TTL, STORE_BUDGET};
 use crate::record::{Ending, Found, Kind, Mutated, Op, Process, Read, Record};
 
 /// How long after a fault the breaker, the connections and what is undelivered may take to come back.
@@ -47,6 +48,8 @@ pub(crate) struct Figures {
     pub(crate) calls: u64,
     /// Reads that were answered without a load of their own.
     pub(crate) hits: u64,
+    /// Of these, by a call site with a `local_ttl`.
+    pub(crate) local: u64,
     pub(crate) loads: u64,
     /// Mutations, however they ended.
     pub(crate) invalidations: u64,
@@ -61,6 +64,7 @@ pub(crate) struct Figures {
     pub(crate) calm: u64,
     pub(crate) doubled: u64,
     pub(crate) stale: u64,
+    pub(crate) late: u64,
     pub(crate) wrong: u64,
     pub(crate) errors: u64,
     pub(crate) lost: u64,
@@ -68,7 +72,7 @@ pub(crate) struct Figures {
 
 impl Figures {
     pub(crate) fn are_clean(&self) -> bool {
-        self.doubled + self.stale + self.wrong + self.errors + self.lost == 0
+        self.doubled + self.stale + self.late + self.wrong + self.errors + self.lost == 0
     }
 }
 
@@ -88,6 +92,8 @@ pub(crate) enum Promise {
     Doubled,
     /// No stale read after an invalidation.
     Stale,
+    /// Where a call site has a `local_ttl`: none by this process, and none later than that.
+    Late,
     /// No wrong value.
     Wrong,
     /// The cache never breaks the caller.
@@ -421,6 +427,7 @@ impl Checker {
             Found::Version(version) => {
                 if read.load.is_none() {
                     self.figures.hits += 1;
+                    self.figures.local += u64::from(read.local);
                 }
                 self.found(process, read, *version);
             }
@@ -453,14 +460,21 @@ impl Checker {
             let what = format!("key {}: version {version} was not yet committed", read.key);
             return self.wrong(process, read, what);
         }
-        let required = key.required(process, read.start);
+        let lag = if read.local {
+            LOCAL_TTL + CLOCK_STEP
+        } else {
+            Duration::ZERO
+        };
+        let required = key.required(process, read.start, lag);
         if version >= required {
             return;
         }
         let Some(commit) = key.version(required) else {
             return;
         };
-        let promise = if read.review || self.was_killed(commit.write.op) {
+        let promise = if read.local {
+            Promise::Late
+        } else if read.review || self.was_killed(commit.write.op) {
             Promise::Lost
         } else {
             Promise::Stale
@@ -558,6 +572,7 @@ impl Checker {
         *match promise {
             Promise::Doubled => &mut self.figures.doubled,
             Promise::Stale => &mut self.figures.stale,
+            Promise::Late => &mut self.figures.late,
             Promise::Wrong => &mut self.figures.wrong,
             Promise::Error => &mut self.figures.errors,
             Promise::Lost => &mut self.figures.lost,

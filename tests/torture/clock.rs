@@ -20,6 +20,12 @@ impl Moment {
         Self(seconds * 1_000_000_000 + nanoseconds)
     }
 
+    /// This long before.
+    pub(crate) fn before(self, duration: Duration) -> Self {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanoseconds))
+    }
+
     /// How long after `earlier` this is; nothing if it is before.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -91,13 +91,14 @@ impl KeyHistory {
             .require(from, version);
     }
 
-    /// The oldest version that a read of this process may return if it began then.
-    pub(crate) fn required(&self, process: Process, start: Moment) -> u64 {
+    /// The oldest version that a read of this process may return if it began then. What others have made known, it may still
+    /// miss if it became so less than `lag` before.
+    pub(crate) fn required(&self, process: Process, start: Moment, lag: Duration) -> u64 {
         let own = self
             .for_one
             .get(&process)
             .map_or(0, |own| own.required_at(start));
-        own.max(self.for_all.required_at(start))
+        own.max(self.for_all.required_at(start.before(lag)))
     }
 
     pub(crate) fn begin_mutation(&mut self, op: Op, from: Moment) {

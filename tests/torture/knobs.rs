@@ -36,6 +36,12 @@ pub(crate) const SLOWEST_LOAD: Duration = Duration::from_millis(600);
 /// The slowest mutation before its commit: longer than a fence lives.
 pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(1600);
 
+/// The `local_ttl` of the call site that has one.
+pub(crate) const LOCAL_TTL: Duration = Duration::from_millis(300);
+
+/// How late the end of a local value may be seen: a step of the kernel's coarse clock.
+pub(crate) const CLOCK_STEP: Duration = Duration::from_millis(10);
+
 /// The default of the runtime: how long one call waits for the store.
 pub(crate) const STORE_BUDGET: Duration = Duration::from_millis(250);
 

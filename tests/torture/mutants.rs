@@ -15,7 +15,7 @@ use redis::Script;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::check::Figures;
-use crate::check::Promise::{self, Doubled, Error, Lost, Stale, Wrong};
+use crate::check::Promise::{self, Doubled, Error, Late, Lost, Stale, Wrong};
 
 /// A broken rule.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     ErrorsOfTheCache,
     /// Two keys share a slot.
     WrongKey,
+    /// Values are kept in the process for much longer than they may be, and the server is not asked to tell of changes.
+    KeepsOn,
 }
 
 impl Fault {
@@ -54,6 +56,7 @@ impl Fault {
         match self {
             Self::ErrorsOfTheCache => "errors-of-the-cache",
             Self::WrongKey => "wrong-key",
+            Self::KeepsOn => "keeps-on",
         }
     }
 }
@@ -193,6 +196,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         broken: Broken::Values,
     },
     worker(&[Wrong], "key-shared", Fault::WrongKey),
+    worker(&[Late], "local-tier-keeps-on", Fault::KeepsOn),
     worker(&[Error], "errors-returned", Fault::ErrorsOfTheCache),
 ];
 
@@ -208,6 +212,7 @@ impl Mutant {
             Doubled => figures.doubled > 0,
             // One and the same, but for who died.
             Stale => figures.stale + figures.lost > 0,
+            Late => figures.late > 0,
             Wrong => figures.wrong > 0,
             Error => figures.errors > 0,
             Lost => figures.lost > 0,

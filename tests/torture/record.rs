@@ -99,6 +99,8 @@ pub(crate) struct Read {
     pub(crate) end: Moment,
     pub(crate) found: Found,
     pub(crate) load: Option<Load>,
+    /// Whether its call site has a `local_ttl`.
+    pub(crate) local: bool,
     /// Of the last reading of all keys, when nothing is left undelivered.
     pub(crate) review: bool,
 }

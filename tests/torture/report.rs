@@ -16,6 +16,7 @@ pub(crate) fn figures(figures: Figures) -> String {
     let Figures {
         calls,
         hits,
+        local,
         loads,
         invalidations,
         faults,
@@ -25,13 +26,14 @@ pub(crate) fn figures(figures: Figures) -> String {
         calm,
         doubled,
         stale,
+        late,
         wrong,
         errors,
         lost,
     } = figures;
     format!(
-        "calls={calls} hits={hits} loads={loads} invalidations={invalidations} faults={faults} dropped={dropped} \
-         killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} wrong={wrong} \
+        "calls={calls} hits={hits} local_hits={local} loads={loads} invalidations={invalidations} faults={faults} dropped={dropped} \
+         killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} wrong={wrong} \
          errors={errors} lost={lost}"
     )
 }
@@ -40,6 +42,9 @@ fn print_violation(violation: &Violation, start: Moment) {
     let promise = match violation.promise {
         Promise::Doubled => "one load per key",
         Promise::Stale => "no stale read after an invalidation",
+        Promise::Late => {
+            "an older value no longer than its local_ttl, and never by the process that invalidated"
+        }
         Promise::Wrong => "no wrong value",
         Promise::Error => "the cache never breaks the caller",
         Promise::Lost => "no lost invalidation",

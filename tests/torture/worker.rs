@@ -43,7 +43,8 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
         .map_err(io::Error::other)?
         .fence(FENCE)
         .lease(LEASE)
-        .store_budget(STORE_BUDGET);
+        .store_budget(STORE_BUDGET)
+        .tracking(settings.fault != Some(Fault::KeepsOn));
     let cache = Cache::new(config).map_err(io::Error::other)?;
     install(cache).map_err(io::Error::other)?;
 

@@ -97,6 +97,7 @@ fn read(start: u64, end: u64, found: Found, load: Option<Load>) -> Record {
         end: at(end),
         found,
         load,
+        local: false,
         review: false,
     })
 }

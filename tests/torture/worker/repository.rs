@@ -127,6 +127,18 @@ pub(super) async fn find_directly(source: &Source, key: u64) -> Result<Entry, Fa
         .await
 }
 
+/// The same slots, with values kept in this process for a while.
+#[cached(key = "hot:<key>", ttl = "1h", local_ttl = "300ms", skip(source))]
+pub(super) async fn find_nearby(source: &Source, key: u64) -> Result<Entry, Failure> {
+    source.load(key).await
+}
+
+/// Kept for much longer.
+#[cached(key = "hot:<key>", ttl = "1h", local_ttl = "1h", skip(source))]
+pub(super) async fn find_nearby_for_long(source: &Source, key: u64) -> Result<Entry, Failure> {
+    source.load(key).await
+}
+
 /// What a caller must not do: the cache's errors become his own.
 pub(super) async fn find_carelessly(source: &Source, key: u64) -> Result<Entry, Failure> {
     const HOUR: Policy = Policy::new(Duration::from_secs(3600));

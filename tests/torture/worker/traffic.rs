@@ -157,13 +157,18 @@ impl Caller {
     }
 
     async fn read(&mut self, key: u64, source: Source, patience: Option<Duration>, review: bool) {
+        let local = !review && self.one_in(3);
         let start = Moment::now();
         let call = async {
             match self.fault {
+                Some(Fault::KeepsOn) if local => {
+                    repository::find_nearby_for_long(&source, key).await
+                }
+                _ if local => repository::find_nearby(&source, key).await,
                 Some(Fault::ErrorsOfTheCache) => repository::find_carelessly(&source, key).await,
                 Some(Fault::WrongKey) => repository::find_by_a_wrong_key(&source, key).await,
-                None if self.random.bool() => repository::find_directly(&source, key).await,
-                None => repository::find(&source, key).await,
+                _ if self.random.bool() => repository::find_directly(&source, key).await,
+                _ => repository::find(&source, key).await,
             }
         };
         let outcome = run(call, patience, SLOWEST_LOAD).await;
@@ -181,6 +186,7 @@ impl Caller {
             end,
             found,
             load: source.load_run(),
+            local,
             review,
         }));
     }
