@@ -522,6 +522,10 @@ impl Inner {
     }
 
     /// Renders a key, and looks for its value where nothing must be waited for.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the key, for a call that is to wait; to box it would be an allocation for each of them"
+    )]
     #[inline]
     pub(crate) fn look<R, S>(
         &self,
@@ -535,19 +539,19 @@ impl Inner {
         write(&mut key);
         let (hit, tier) = match &self.store {
             Store::Embedded(store) => {
-                let hit = store.hit(key.as_bytes(), policy.site_version());
+                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
                 (hit, Count::hits)
             }
             // With something undelivered, the long way finds out whether this key is concerned.
             #[cfg(feature = "redis")]
             Store::Redis(store) if policy.is_local() && self.recovery.len() == 0 => {
-                let hit = store.hit(key.as_bytes(), policy.site_version());
+                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
                 (hit, Count::local_hits)
             }
             #[cfg(feature = "redis")]
             Store::Redis(_) => (None, Count::local_hits),
         };
-        match hit.and_then(R::from_stored) {
+        match hit {
             Some(hit) => Ok((hit, tier)),
             None => Err(key.finish()),
         }
@@ -592,7 +596,7 @@ impl Payload {
         version: u32,
     ) -> Result<Option<T>, Unreadable> {
         match self {
-            Self::Typed(kept) => kept.get(version).ok_or(Unreadable),
+            Self::Typed(kept) => kept.get(version, Some).ok_or(Unreadable),
             Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version),
         }
     }

@@ -32,6 +32,10 @@ use crate::store::Payload;
 use crate::switch::{self, Mode};
 
 /// How a call of a cached function goes on.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "to box a call that is to wait would be an allocation for each of them"
+)]
 #[derive(Debug)]
 pub enum Begun<R> {
     /// The cache is off: with the body alone.

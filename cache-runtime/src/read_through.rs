@@ -234,15 +234,12 @@ impl<'a> Call<'a> {
             if left.is_zero() {
                 return Some(Turn::Alone(Count::bypasses_waited));
             }
-            match tracked {
-                Some(stamp) => {
-                    let changed = self.inner.store.changed(&self.key, stamp);
-                    within(UNTOLD_LOOK.min(left), changed).await;
-                }
-                None => {
-                    timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
-                    delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
-                }
+            if let Some(stamp) = tracked {
+                let changed = self.inner.store.changed(&self.key, stamp);
+                within(UNTOLD_LOOK.min(left), changed).await;
+            } else {
+                timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64()).min(left)).await;
+                delay = delay.mul_f64(1.5).min(SLOWEST_LOOK);
             }
             tracked = self.inner.store.tracked(&self.key);
 
@@ -272,14 +269,18 @@ impl<'a> Call<'a> {
     }
 
     /// Keeps a value that was read in this process, where the call site asks for it.
-    fn keep<T: CacheValue>(&self, value: &Option<T>, payload: &Payload) {
+    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload) {
         if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
-            && let Some(ttl) = self.policy.local_ttl_of(value.as_ref())
+            && let Some(ttl) = self.policy.local_ttl_of(value)
         {
             let version = self.policy.site_version();
-            self.inner
-                .store
-                .keep(&self.key, value.clone(), (version, bytes.len()), stamp, ttl);
+            self.inner.store.keep(
+                &self.key,
+                value.cloned(),
+                (version, bytes.len()),
+                stamp,
+                ttl,
+            );
         }
     }
 
@@ -376,7 +377,7 @@ where
         let reason = match call.next().await {
             Turn::Hit(token, payload) => {
                 if let Ok(value) = payload.open(&call.key, call.policy.site_version()) {
-                    call.keep(&value, &payload);
+                    call.keep(value.as_ref(), &payload);
                     if let Some(value) = R::from_stored(value) {
                         call.tally.add(Count::hits);
                         return value;

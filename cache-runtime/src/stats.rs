@@ -41,6 +41,7 @@ macro_rules! counters {
         /// The names of the counters.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(non_camel_case_types)]
+        #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without Redis, some things do not happen"))]
         pub(crate) enum Count {
             $($name,)*
         }

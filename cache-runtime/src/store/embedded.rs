@@ -101,10 +101,15 @@ impl EmbeddedStore {
         reply
     }
 
-    /// A hit, without a step: the value under a key, if it is of this type and version.
+    /// A hit, without a step: what `make` makes of the value under a key, if that is of this type and version.
     #[inline]
-    pub(crate) fn hit<T: CacheValue>(&self, key: &[u8], version: u32) -> Option<Option<T>> {
-        let see = |kept: &Arc<Kept>, _: &Token| kept.get(version);
+    pub(crate) fn hit<T: CacheValue, R>(
+        &self,
+        key: &[u8],
+        version: u32,
+        make: impl Fn(Option<T>) -> Option<R>,
+    ) -> Option<R> {
+        let see = |kept: &Arc<Kept>, _: &Token| kept.get(version, &make);
         self.values.look(self.own(key), see).flatten()
     }
 

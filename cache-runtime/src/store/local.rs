@@ -62,10 +62,15 @@ impl LocalTier {
         }
     }
 
-    /// The value under a key, if it is of this type and version.
+    /// What `make` makes of the value under a key, if that is of this type and version.
     #[inline]
-    pub(crate) fn hit<T: CacheValue>(&self, key: &[u8], version: u32) -> Option<Option<T>> {
-        let see = |kept: &Arc<Kept>, (): &()| kept.get(version);
+    pub(crate) fn hit<T: CacheValue, R>(
+        &self,
+        key: &[u8],
+        version: u32,
+        make: impl Fn(Option<T>) -> Option<R>,
+    ) -> Option<R> {
+        let see = |kept: &Arc<Kept>, (): &()| kept.get(version, &make);
         self.values.look(key, see).flatten()
     }
 
@@ -127,8 +132,8 @@ impl LocalTier {
             let mut changed = pin!(stripe.changed.notified());
             // From here on no word is missed.
             changed.as_mut().enable();
-            let changes = *lock(&stripe.changes);
-            if !self.still_holds(stamp, changes) {
+            let count = *lock(&stripe.changes);
+            if !self.still_holds(stamp, count) {
                 return;
             }
             changed.await;
@@ -166,7 +171,7 @@ mod tests {
     }
 
     fn hit(tier: &LocalTier, key: &[u8]) -> Option<u64> {
-        tier.hit(key, 0).flatten()
+        tier.hit(key, 0, |value| value)
     }
 
     #[test]
@@ -186,8 +191,8 @@ mod tests {
         assert_eq!(hit(&tier, KEY), None, "asked for before all was cleared");
         keep(&tier, KEY, 3, tier.stamp(KEY));
         assert_eq!(hit(&tier, KEY), Some(3));
-        assert_eq!(tier.hit::<u64>(KEY, 1), None, "another version");
-        assert_eq!(tier.hit::<String>(KEY, 0), None, "another type");
+        assert_eq!(tier.hit::<u64, _>(KEY, 1, |v| v), None, "another version");
+        assert_eq!(tier.hit::<String, _>(KEY, 0, |v| v), None, "another type");
     }
 
     #[test]

@@ -80,11 +80,17 @@ impl Kept {
         })
     }
 
-    /// The value; `None` where it is of another type or version.
+    /// What `make` makes of the value; `None` where that is of another type or version.
     #[inline]
-    pub(crate) fn get<T: CacheValue>(&self, version: u32) -> Option<Option<T>> {
+    pub(crate) fn get<T: CacheValue, R>(
+        &self,
+        version: u32,
+        make: impl FnOnce(Option<T>) -> Option<R>,
+    ) -> Option<R> {
         let value = self.value.downcast_ref::<Option<T>>()?;
-        (self.version == version).then(|| value.clone())
+        (self.version == version)
+            .then(|| make(value.clone()))
+            .flatten()
     }
 
     pub(super) fn version(&self) -> u32 {

@@ -141,11 +141,16 @@ impl RedisStore {
         key.as_bytes().get(self.epoch_len + 1..).unwrap_or_default()
     }
 
-    /// The value that the local tier has, if it is of this type and version.
+    /// What `make` makes of the value that the local tier has, if that is of this type and version.
     #[inline]
-    pub(crate) fn hit<T: CacheValue>(&self, key: &[u8], version: u32) -> Option<Option<T>> {
+    pub(crate) fn hit<T: CacheValue, R>(
+        &self,
+        key: &[u8],
+        version: u32,
+        make: impl Fn(Option<T>) -> Option<R>,
+    ) -> Option<R> {
         let key = key.get(self.epoch_len + 1..).unwrap_or_default();
-        self.local.hit(key, version)
+        self.local.hit(key, version, make)
     }
 
     /// To be taken before a value is asked for that is to be kept in the local tier; `None` where nothing is to be kept now.

@@ -84,8 +84,7 @@ impl Tracking {
             state.gaps += 1;
             // An answer that is under way is waited for: it says `Off` then.
             match state.is {
-                Is::Refused if end == Is::Off => {}
-                Is::Asked if end == Is::Off => {}
+                Is::Refused | Is::Asked if end == Is::Off => {}
                 Is::Over => {}
                 _ => state.is = end,
             }
@@ -178,7 +177,7 @@ mod tests {
                 .local
                 .keep(key, kept, stamp, Duration::from_secs(60));
         };
-        let is_kept = |key: &[u8]| tracking.local.hit::<u64>(key, 0).is_some();
+        let is_kept = |key: &[u8]| tracking.local.hit::<u64, _>(key, 0, |v| v).is_some();
         let name = |name: &str| Value::BulkString(name.into());
         keep(b"user:1");
         keep(b"user:2");
@@ -202,7 +201,7 @@ mod tests {
                 .keep(b"user:3", kept, stamp, Duration::from_secs(60));
             told(&tracking, kind, data);
             assert_eq!(tracking.is(), Is::Off);
-            assert!(tracking.local.hit::<u64>(b"user:3", 0).is_none());
+            assert!(tracking.local.hit::<u64, _>(b"user:3", 0, |v| v).is_none());
         }
     }
 }
