@@ -33,9 +33,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     if !is_sound(bytes) {
         return None;
     }
-    let mut rest = bytes;
-    let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).ok()?;
-    rest.is_empty().then_some(value)
+    // From a slice: text is copied once, into the value. One that leaves elements of an array or map unread is an error of the
+    // decoder, so with the walk above nothing can be left.
+    rmp_serde::from_slice(bytes).ok()
 }
 
 /// Whether `bytes` are one `MessagePack` value that nests no deeper than [`MAX_DEPTH`] and has all the elements it announces.
@@ -146,6 +146,15 @@ mod tests {
         assert_eq!(decode(&bytes), Some(list(MAX_DEPTH)));
         assert!(encode(&list(MAX_DEPTH + 1), &mut Vec::new()).is_err());
         assert_eq!(decode::<List>(&[b"\x81\xa4Cons", &*bytes].concat()), None);
+    }
+
+    #[test]
+    fn a_value_that_is_more_than_was_asked_for_is_not_read() {
+        let mut bytes = Vec::new();
+        assert!(encode(&(1_u8, 2_u8, vec![(3_u8, 4_u8, 5_u8)]), &mut bytes).is_ok());
+        assert_eq!(decode::<(u8, u8)>(&bytes), None);
+        assert_eq!(decode::<(u8, u8, [(u8, u8); 1])>(&bytes), None);
+        assert!(decode::<(u8, u8, [(u8, u8, u8); 1])>(&bytes).is_some());
     }
 
     #[test]
