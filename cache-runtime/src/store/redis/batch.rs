@@ -23,12 +23,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::generation::SlotName;
 use crate::lock::lock;
+use crate::timer;
 
 /// How many requests of one connection are on their way before reads gather. More than one, so that the server works while
 /// answers are taken apart here, and few callers need not wait for each other.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// A request that goes alone is polled by its caller, who may have stopped doing that. After this time it stands in nobody's way.
+/// A request that goes alone is polled by its caller, who may have stopped doing that. After this time it stands in nobody's way; a task sees to that.
 const STALLED: Duration = Duration::from_millis(20);
 
 /// How many slots one batch reads at most.
@@ -54,6 +55,8 @@ struct State {
     waiting: VecDeque<Arc<Batch>>,
     /// How many bytes a slot has brought lately, on average.
     slot_len: usize,
+    /// Whether a task looks after what waits.
+    is_guarded: bool,
 }
 
 /// How a read goes.
@@ -78,9 +81,7 @@ impl Batches {
     ) -> Place {
         let mut state = lock(&self.0);
         if state.in_flight() >= MAX_IN_FLIGHT {
-            state
-                .alone
-                .retain(|sent| now.saturating_duration_since(*sent) < STALLED);
+            state.pass_over_the_stalled(now);
         }
         if state.in_flight() < MAX_IN_FLIGHT {
             state.alone.push(now);
@@ -99,7 +100,13 @@ impl Batches {
         if state.waiting.len() >= MAX_WAITING {
             return Place::Alone(None);
         }
-        let batch = Arc::new(Batch::new(until));
+        if !state.is_guarded
+            && let Ok(runtime) = Handle::try_current()
+        {
+            state.is_guarded = true;
+            runtime.spawn(self.clone().guard(manager.clone()));
+        }
+        let batch = Arc::new(Batch::new(now, until));
         let place = match batch.board(name, until, most) {
             Some(seat) => Place::Among(seat),
             None => Place::Alone(None),
@@ -118,6 +125,28 @@ impl Batches {
         }
         state.batches -= 1;
         None
+    }
+
+    /// Sends what waits for requests that nobody polls, and looks again for as long as something waits.
+    async fn guard(self, manager: ConnectionManager) {
+        loop {
+            timer::sleep(STALLED).await;
+            {
+                let mut state = lock(&self.0);
+                let now = Instant::now();
+                state.pass_over_the_stalled(now);
+                let Some(batch) = state.waiting.front() else {
+                    state.is_guarded = false;
+                    return;
+                };
+                let is_stalled = now.saturating_duration_since(batch.begun) >= STALLED;
+                if !is_stalled || state.in_flight() >= MAX_IN_FLIGHT {
+                    continue;
+                }
+                state.batches += 1;
+            }
+            self.clone().run(manager.clone()).await;
+        }
     }
 
     /// Sends batches for as long as reads gather.
@@ -141,6 +170,12 @@ impl Batches {
 }
 
 impl State {
+    /// Requests that go alone and have taken too long count no more.
+    fn pass_over_the_stalled(&mut self, now: Instant) {
+        self.alone
+            .retain(|sent| now.saturating_duration_since(*sent) < STALLED);
+    }
+
     fn in_flight(&self) -> usize {
         self.batches + self.alone.len()
     }
@@ -201,6 +236,7 @@ impl Drop for Asking<'_> {
 
 /// Slots that are read together.
 struct Batch {
+    begun: Instant,
     /// When its answer must be there: when the budget of its first reader ends. Those who came later have a little more, and
     /// need no clock of their own.
     until: Instant,
@@ -232,8 +268,9 @@ struct Reader {
 }
 
 impl Batch {
-    fn new(until: Instant) -> Self {
+    fn new(begun: Instant, until: Instant) -> Self {
         Self {
+            begun,
             until,
             slots: Mutex::default(),
         }
