@@ -240,11 +240,11 @@ struct Batch {
     /// When its answer must be there: when the budget of its first reader ends. Those who came later have a little more, and
     /// need no clock of their own.
     until: Instant,
-    slots: Mutex<Slots>,
+    state: Mutex<Members>,
 }
 
 #[derive(Default)]
-struct Slots {
+struct Members {
     /// The names, one after the other.
     names: Vec<u8>,
     slots: Vec<Slot>,
@@ -272,13 +272,13 @@ impl Batch {
         Self {
             begun,
             until,
-            slots: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
     /// Finds room for a read among at most so many slots.
     fn board(self: &Arc<Self>, name: &SlotName<'_>, until: Instant, most: usize) -> Option<Seat> {
-        let mut batch = lock(&self.slots);
+        let mut batch = lock(&self.state);
         let start = batch.names.len();
         name.write_to(&mut batch.names);
         let hash = xxh3_64(batch.names.get(start..)?);
@@ -316,12 +316,12 @@ impl Batch {
     }
 
     fn is_awaited(&self) -> bool {
-        lock(&self.slots).awaited > 0
+        lock(&self.state).awaited > 0
     }
 
     async fn ask(&self, manager: &mut ConnectionManager) -> RedisResult<Vec<Value>> {
         let (command, is_one) = {
-            let batch = lock(&self.slots);
+            let batch = lock(&self.state);
             let is_one = batch.slots.len() == 1;
             let mut command = redis::cmd(if is_one { "GET" } else { "MGET" });
             for slot in &batch.slots {
@@ -342,7 +342,7 @@ impl Batch {
     fn answer(&self, answer: RedisResult<Vec<Value>>) -> Option<(usize, usize)> {
         let mut wakers = Vec::new();
         let brought = {
-            let mut batch = lock(&self.slots);
+            let mut batch = lock(&self.state);
             let brought = match answer {
                 Ok(values) => Some(batch.fill(values)),
                 Err(error) => {
@@ -361,7 +361,7 @@ impl Batch {
     }
 }
 
-impl Slots {
+impl Members {
     fn fill(&mut self, values: Vec<Value>) -> (usize, usize) {
         self.outcome = Some(Ok(()));
         let is_whole = values.len() == self.slots.len();
@@ -413,7 +413,7 @@ impl Future for Seat {
     type Output = RedisResult<Value>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut batch = lock(&self.batch.slots);
+        let mut batch = lock(&self.batch.state);
         if batch.outcome.is_some() {
             return Poll::Ready(batch.take(self.reader));
         }
@@ -429,7 +429,7 @@ impl Future for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut batch = lock(&self.batch.slots);
+        let mut batch = lock(&self.batch.state);
         if let Some(reader) = batch.readers.get_mut(self.reader).and_then(Option::take) {
             batch.awaited -= 1;
             drop(batch);

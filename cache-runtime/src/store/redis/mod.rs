@@ -284,8 +284,10 @@ impl RedisStore {
             .board(&slot, (sent, until), connection.manager());
         let answer = match place {
             // Its batch has a clock.
-            Place::Among(seat) if !seat.is_pressed() => self.answered(&connection, seat.await)?,
-            Place::Among(seat) => self.answer(&connection, until, seat).await?,
+            Place::Among(place) if !place.is_pressed() => {
+                self.answered(&connection, place.await)?
+            }
+            Place::Among(place) => self.answer(&connection, until, place).await?,
             Place::Alone(in_flight) => {
                 let mut manager = connection.manager().clone();
                 let asking = async { nothing_of_ours(read(&slot).query_async(&mut manager).await) };
