@@ -64,16 +64,28 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     };
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
-        let codec = match codec {
-            Some(codec) => codec.to_token_stream(),
-            None => quote_spanned!(at_return=> #runtime::MessagePack),
+        // Likewise a codec that is none, at the place where it is named.
+        let cached = match codec {
+            Some(codec) => {
+                let at_codec = codec.span().resolved_at(here);
+                let runtime = super::respanned(&runtime, at_codec);
+                let codec = codec.to_token_stream().into_iter().map(|mut token| {
+                    token.set_span(at_codec);
+                    token
+                });
+                let codec: TokenStream = codec.collect();
+                quote_spanned!(at_codec=> #runtime::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
+            }
+            None => {
+                quote_spanned!(at_return=> #runtime::cached::<_, _, _, #runtime::MessagePack>(call, shape, sharing, body).await)
+            }
         };
         quote_spanned! {at_return=>
             let body = ::core::pin::pin!(#body);
             match call {
                 #runtime::Begun::Plain => body.await,
                 #runtime::Begun::Hit(value) => value,
-                #runtime::Begun::Cached(call) => #runtime::cached::<_, _, _, #codec>(call, shape, sharing, body).await,
+                #runtime::Begun::Cached(call) => #cached,
             }
         }
     })
