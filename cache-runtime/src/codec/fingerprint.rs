@@ -440,6 +440,24 @@ mod tests {
         }
     }
 
+    /// So many levels, and no value that would have to be dropped level by level.
+    struct Deep(usize);
+
+    impl Serialize for Deep {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self.0.checked_sub(1) {
+                Some(less) => serializer.serialize_some(&Self(less)),
+                None => serializer.serialize_none(),
+            }
+        }
+    }
+
+    #[test]
+    fn what_nests_without_end_is_given_up() {
+        assert!(of(&Deep(MAX_LEVELS)).is_ok());
+        assert!(matches!(of(&Deep(MAX_LEVELS + 1)), Err(Untold::TooDeep)));
+    }
+
     #[test]
     fn order_is_of_no_account_where_it_is_none_of_the_value() {
         let entries = || (0..100_u32).map(|n| (n, n.to_string()));

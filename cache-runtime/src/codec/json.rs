@@ -36,3 +36,30 @@ impl Codec for Json {
         Ok(serde_json::from_slice(bytes)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn through<T: Serialize + DeserializeOwned>(value: T) -> Option<T> {
+        Json::decode(&Json::encode(&value).ok()?).ok()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Without `float_roundtrip`, some come back as their neighbours.
+        #[test]
+        fn every_finite_float_comes_back_bit_by_bit(double: u64, single: u32, plain in -1e9..1e9) {
+            let (double, single) = (f64::from_bits(double), f32::from_bits(single));
+            for float in [double, plain] {
+                let expected = float.is_finite().then(|| float.to_bits());
+                prop_assert_eq!(through(float).map(f64::to_bits), expected);
+            }
+            let expected = single.is_finite().then(|| single.to_bits());
+            prop_assert_eq!(through(single).map(f32::to_bits), expected);
+        }
+    }
+}
