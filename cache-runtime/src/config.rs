@@ -74,7 +74,6 @@ impl Default for Settings {
             fence: Duration::from_secs(10),
             bounds: Bounds {
                 max_len: 8 << 20,
-                #[cfg(feature = "lz4")]
                 compress_above: None,
             },
         }

@@ -24,7 +24,6 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::codec::{self, Codec, EncodeError};
-#[cfg(feature = "lz4")]
 use crate::compression;
 
 const FORMAT: u8 = 1;
@@ -34,7 +33,6 @@ const HEADER_LEN: usize = 9;
 /// What follows the header.
 const ABSENT: u8 = 0;
 const PLAIN: u8 = 1;
-#[cfg(feature = "lz4")]
 const COMPRESSED: u8 = 2;
 
 /// How large an envelope may be, and of what length on its value is compressed.
@@ -42,14 +40,12 @@ const COMPRESSED: u8 = 2;
 pub(crate) struct Bounds {
     /// Of an envelope whose value is not compressed, or not yet, or not any more.
     pub(crate) max_len: usize,
-    #[cfg(feature = "lz4")]
     pub(crate) compress_above: Option<usize>,
 }
 
 impl Bounds {
     /// An encoded value as it is stored.
     fn pack(self, encoded: Vec<u8>) -> (u8, Vec<u8>) {
-        #[cfg(feature = "lz4")]
         if self.compress_above.is_some_and(|len| encoded.len() > len)
             && let Some(compressed) = compression::compress(&encoded)
         {
@@ -136,15 +132,11 @@ pub(crate) fn open<T: DeserializeOwned, C: Codec>(
     match follows {
         ABSENT if body.is_empty() => Ok(None),
         PLAIN => decode(body),
-        #[cfg(feature = "lz4")]
         COMPRESSED => {
             let max = bounds.max_len.saturating_sub(bytes.len() - body.len());
             decode(&compression::decompress(body, max).ok_or(Unreadable)?)
         }
-        _ => {
-            let _ = bounds;
-            Err(Unreadable)
-        }
+        _ => Err(Unreadable),
     }
 }
 
@@ -176,7 +168,6 @@ impl<'a> Parts<'a> {
 
 /// The length of an envelope that opens, with its value as it was before it was compressed.
 pub(crate) fn unpacked_len(bytes: &[u8]) -> usize {
-    #[cfg(feature = "lz4")]
     if let Some(parts) = bytes.get(CHECK_LEN..).and_then(Parts::of)
         && parts.follows == COMPRESSED
         && let Some(len) = compression::unpacked_len(parts.body)
@@ -225,7 +216,6 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds {
         max_len: 1 << 20,
-        #[cfg(feature = "lz4")]
         compress_above: None,
     };
 

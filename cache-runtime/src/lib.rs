@@ -54,7 +54,7 @@ mod cache;
 mod clock;
 mod codec;
 mod coded;
-#[cfg(feature = "lz4")]
+#[cfg_attr(not(feature = "lz4"), path = "no_compression.rs")]
 mod compression;
 mod config;
 mod envelope;

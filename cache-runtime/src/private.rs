@@ -243,11 +243,8 @@ pub fn open<T: DeserializeOwned, C: Codec>(
 }
 
 fn bounds(compress_above: usize) -> Bounds {
-    #[cfg(not(feature = "lz4"))]
-    let _ = compress_above;
     Bounds {
         max_len: usize::MAX,
-        #[cfg(feature = "lz4")]
         compress_above: Some(compress_above),
     }
 }

@@ -43,8 +43,8 @@ mod tests {
 
     use super::*;
 
-    fn through<T: Serialize + DeserializeOwned>(value: T) -> Option<T> {
-        Json::decode(&Json::encode(&value).ok()?).ok()
+    fn through<T: Serialize + DeserializeOwned>(value: &T) -> Option<T> {
+        Json::decode(&Json::encode(value).ok()?).ok()
     }
 
     proptest! {
@@ -56,10 +56,10 @@ mod tests {
             let (double, single) = (f64::from_bits(double), f32::from_bits(single));
             for float in [double, plain] {
                 let expected = float.is_finite().then(|| float.to_bits());
-                prop_assert_eq!(through(float).map(f64::to_bits), expected);
+                prop_assert_eq!(through(&float).map(f64::to_bits), expected);
             }
             let expected = single.is_finite().then(|| single.to_bits());
-            prop_assert_eq!(through(single).map(f32::to_bits), expected);
+            prop_assert_eq!(through(&single).map(f32::to_bits), expected);
         }
     }
 }
