@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::background::Background;
 use crate::backoff::backoff;
+use crate::codec::{Codec, MessagePack};
+use crate::coded::CodedCache;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
 use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
@@ -133,7 +135,8 @@ impl Cache {
         F: FnOnce() -> L,
         L: Future<Output = Result<T, E>>,
     {
-        self.read_through::<_, _, ResultOf>(key, policy, load).await
+        self.read_through::<_, _, ResultOf, MessagePack>(key, policy, load)
+            .await
     }
 
     /// The same for a source that may have nothing: `Ok(None)` is not stored, or with [`Policy::none_ttl`] for that long.
@@ -174,11 +177,11 @@ impl Cache {
         F: FnOnce() -> L,
         L: Future<Output = Result<Option<T>, E>>,
     {
-        self.read_through::<_, _, ResultOfOption>(key, policy, load)
+        self.read_through::<_, _, ResultOfOption, MessagePack>(key, policy, load)
             .await
     }
 
-    async fn read_through<R, L, S>(
+    pub(crate) async fn read_through<R, L, S, C>(
         &self,
         key: &(impl CacheKey + ?Sized),
         policy: Policy,
@@ -187,6 +190,7 @@ impl Cache {
     where
         R: Outcome<S, Value: CacheValue>,
         L: Future<Output = R>,
+        C: Codec,
     {
         let inner = &self.inner;
         if self.mode() != Mode::On {
@@ -200,7 +204,29 @@ impl Cache {
             Err(key) => key,
         };
         let call = Call::new(inner, key, policy, Tally::of_cache(inner));
-        read_through::<R, S, _>(call, NotShared, async move { load().await }).await
+        read_through::<R, S, _, C>(call, NotShared, async move { load().await }).await
+    }
+
+    /// This cache, with values encoded by a codec of choice, and not by [`MessagePack`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// use cache_runtime::MessagePack;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// let cache = cache.with_codec::<MessagePack>(); // or `Json`, or your own
+    /// let key = Key::of("price").part(&1_u64);
+    /// let policy = Policy::new(Duration::from_secs(300));
+    /// cache.put(&key, 9.99, policy).await?;
+    /// assert_eq!(cache.get(&key, policy).await?, Some(9.99));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_codec<C: Codec>(&self) -> CodedCache<'_, C> {
+        CodedCache::of(self)
     }
 
     /// Looks a value up, without loading it. `policy` tells which version is asked for; its TTL is of no account.
@@ -217,6 +243,14 @@ impl Cache {
         key: &(impl CacheKey<Admits: Admits<T>> + ?Sized),
         policy: Policy,
     ) -> Result<Option<T>, CacheError> {
+        self.read::<T, MessagePack>(key, policy).await
+    }
+
+    pub(crate) async fn read<T: CacheValue, C: Codec>(
+        &self,
+        key: &(impl CacheKey + ?Sized),
+        policy: Policy,
+    ) -> Result<Option<T>, CacheError> {
         if self.mode() != Mode::On {
             return Ok(None);
         }
@@ -231,7 +265,8 @@ impl Cache {
         let Reply::Hit(_, payload) = reply else {
             return Ok(None);
         };
-        let opened = payload.open(&rendered, policy.site_version());
+        let version = policy.site_version();
+        let opened = self.inner.open::<T, C>(&rendered, &payload, version);
         self.inner.counters.add(match opened {
             Ok(_) => Count::hits,
             Err(Unreadable) => Count::unreadable,
@@ -263,6 +298,15 @@ impl Cache {
         value: T,
         policy: Policy,
     ) -> Result<bool, CacheError> {
+        self.write::<T, MessagePack>(key, value, policy).await
+    }
+
+    pub(crate) async fn write<T: CacheValue, C: Codec>(
+        &self,
+        key: &(impl CacheKey + ?Sized),
+        value: T,
+        policy: Policy,
+    ) -> Result<bool, CacheError> {
         let template = || key.template();
         let rendered = self.render(key);
         match self.mode() {
@@ -271,7 +315,8 @@ impl Cache {
             Mode::On => {}
         }
         let version = policy.site_version();
-        let payload = match self.inner.payload(&rendered, Some(&value), version) {
+        let payload = self.inner.payload::<T, C>(&rendered, Some(&value), version);
+        let payload = match payload {
             Ok(payload) => payload,
             Err(error) => {
                 self.invalidate(key).await?;
@@ -558,7 +603,7 @@ impl Inner {
     }
 
     /// A value in the form that the store keeps.
-    pub(crate) fn payload<T: CacheValue>(
+    pub(crate) fn payload<T: CacheValue, C: Codec>(
         &self,
         key: &RenderedKey,
         value: Option<&T>,
@@ -567,8 +612,23 @@ impl Inner {
         if let Some(store) = self.store.as_embedded() {
             return Ok(store.keep(key, value.cloned(), version));
         }
-        let max = self.settings.max_value_len;
-        envelope::seal(key.as_bytes(), value, version, max).map(Payload::Sealed)
+        envelope::seal::<T, C>(key.as_bytes(), value, version, self.settings.bounds)
+            .map(Payload::Sealed)
+    }
+
+    /// The value in that form, or `None` for a value known to be absent.
+    pub(crate) fn open<T: CacheValue, C: Codec>(
+        &self,
+        key: &RenderedKey,
+        payload: &Payload,
+        version: u32,
+    ) -> Result<Option<T>, Unreadable> {
+        match payload {
+            Payload::Typed(kept) => kept.get(version, Some).ok_or(Unreadable),
+            Payload::Sealed(bytes) => {
+                envelope::open::<T, C>(key.as_bytes(), bytes, version, self.settings.bounds)
+            }
+        }
     }
 
     /// Carries out a step that nobody waits for: at once in the embedded store, else in a task of the runtime. Without
@@ -584,20 +644,6 @@ impl Inner {
                 let _ = inner.store.apply(&key, step, Duration::ZERO, limit).await;
                 drop(running);
             });
-        }
-    }
-}
-
-impl Payload {
-    /// The value, or `None` for a value known to be absent.
-    pub(crate) fn open<T: CacheValue>(
-        &self,
-        key: &RenderedKey,
-        version: u32,
-    ) -> Result<Option<T>, Unreadable> {
-        match self {
-            Self::Typed(kept) => kept.get(version, Some).ok_or(Unreadable),
-            Self::Sealed(bytes) => envelope::open(key.as_bytes(), bytes, version),
         }
     }
 }

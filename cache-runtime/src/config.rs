@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::envelope::Bounds;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 #[cfg(feature = "redis")]
@@ -61,7 +62,7 @@ pub(crate) struct Settings {
     pub(crate) lease: Duration,
     pub(crate) wait: Duration,
     pub(crate) fence: Duration,
-    pub(crate) max_value_len: usize,
+    pub(crate) bounds: Bounds,
 }
 
 impl Default for Settings {
@@ -71,7 +72,10 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             wait: Duration::from_secs(2),
             fence: Duration::from_secs(10),
-            max_value_len: 8 << 20,
+            bounds: Bounds {
+                max_len: 8 << 20,
+                compress_above: None,
+            },
         }
     }
 }
@@ -222,10 +226,20 @@ impl CacheConfig {
         self
     }
 
-    /// How large a value may be, in bytes of its encoding. A larger one is returned, counted, and not stored. The
-    /// embedded store does not encode and has no such bound. At most 512 MiB, the bound of Redis. Default: 8 MiB.
+    /// How large a value may be, in bytes of its encoding with its header, before it is compressed. A larger one is returned,
+    /// counted, and not stored. The embedded store does not encode and has no such bound. At most 512 MiB, the bound of
+    /// Redis. Default: 8 MiB.
     pub fn max_value_len(mut self, bytes: usize) -> Self {
-        self.settings.max_value_len = bytes;
+        self.settings.bounds.max_len = bytes;
+        self
+    }
+
+    /// Compresses values whose encoding is longer than this many bytes, by LZ4, if that makes them smaller. They are read
+    /// whatever is set here, by every program with the feature `lz4`; for one without, they are unreadable, which is a miss.
+    /// The embedded store does not encode, and does not compress. Default: nothing is compressed.
+    #[cfg(feature = "lz4")]
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.settings.bounds.compress_above = Some(bytes);
         self
     }
 
@@ -265,7 +279,11 @@ impl CacheConfig {
             lease,
             wait,
             fence,
-            max_value_len,
+            bounds:
+                Bounds {
+                    max_len: max_value_len,
+                    ..
+                },
         } = self.settings;
         let (ms, minutes) = (Duration::from_millis, |n: u64| Duration::from_secs(60 * n));
         let bounds = [

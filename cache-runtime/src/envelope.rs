@@ -5,11 +5,11 @@
 //! | 8 | check: XXH3-64 of all that follows, seeded with the XXH3-64 of the key; big-endian |
 //! | 1 | format: 1 |
 //! | 1 | codec |
-//! | 1 | 1 if a value follows, 0 if the value is known to be absent |
+//! | 1 | 0 if the value is known to be absent, 1 if a value follows, 2 if a compressed one follows |
 //! | 4 | version of the call site, big-endian |
 //! | 2 | length of the type's name, big-endian |
 //! | … | the type's name |
-//! | … | the encoded value |
+//! | … | the encoded value, in an LZ4 block with its length in front (`compression.rs`) if it is compressed |
 //!
 //! The check ties a value to its key: a reply that was damaged on its way, or that belongs to another request, is
 //! unreadable and never a wrong value.
@@ -23,17 +23,43 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::codec;
+use crate::codec::{self, Codec, EncodeError};
+use crate::compression;
 
 const FORMAT: u8 = 1;
 const CHECK_LEN: usize = 8;
 const HEADER_LEN: usize = 9;
 
+/// What follows the header.
+const ABSENT: u8 = 0;
+const PLAIN: u8 = 1;
+const COMPRESSED: u8 = 2;
+
+/// How large an envelope may be, and of what length on its value is compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Of an envelope whose value is not compressed, or not yet, or not any more.
+    pub(crate) max_len: usize,
+    pub(crate) compress_above: Option<usize>,
+}
+
+impl Bounds {
+    /// An encoded value as it is stored.
+    fn pack(self, encoded: Vec<u8>) -> (u8, Vec<u8>) {
+        if self.compress_above.is_some_and(|len| encoded.len() > len)
+            && let Some(compressed) = compression::compress(&encoded)
+        {
+            return (COMPRESSED, compressed);
+        }
+        (PLAIN, encoded)
+    }
+}
+
 /// Why a value cannot be stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("the value cannot be encoded: {0}")]
-    Encode(#[from] rmp_serde::encode::Error),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
     #[error("the value takes {len} bytes, more than the bound of {max}")]
     TooLarge { len: usize, max: usize },
 }
@@ -43,29 +69,33 @@ pub(crate) enum SealError {
 pub struct Unreadable;
 
 /// Wraps a value, or its known absence.
-pub(crate) fn seal<T: Serialize>(
+pub(crate) fn seal<T: Serialize + DeserializeOwned, C: Codec>(
     key: &[u8],
     value: Option<&T>,
     version: u32,
-    max_len: usize,
+    bounds: Bounds,
 ) -> Result<Bytes, SealError> {
     // A type's name longer than 64 KiB is cut; the reader cuts it likewise.
     let name = short_name::<T>();
-    let mut bytes = Vec::with_capacity(CHECK_LEN + HEADER_LEN + name.len() + 256);
+    let (follows, body) = match value {
+        Some(value) => {
+            let encoded = codec::encode::<T, C>(value)?;
+            let len = CHECK_LEN + HEADER_LEN + name.len() + encoded.len();
+            if len > bounds.max_len {
+                let max = bounds.max_len;
+                return Err(SealError::TooLarge { len, max });
+            }
+            bounds.pack(encoded)
+        }
+        None => (ABSENT, Vec::new()),
+    };
+    let mut bytes = Vec::with_capacity(CHECK_LEN + HEADER_LEN + name.len() + body.len());
     bytes.extend_from_slice(&[0; CHECK_LEN]);
-    bytes.extend_from_slice(&[FORMAT, codec::MESSAGE_PACK, u8::from(value.is_some())]);
+    bytes.extend_from_slice(&[FORMAT, C::ID, follows]);
     bytes.extend_from_slice(&version.to_be_bytes());
     bytes.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend_from_slice(name);
-    if let Some(value) = value {
-        codec::encode(value, &mut bytes)?;
-    }
-    if bytes.len() > max_len {
-        return Err(SealError::TooLarge {
-            len: bytes.len(),
-            max: max_len,
-        });
-    }
+    bytes.extend_from_slice(&body);
     let check = check(key, &bytes[CHECK_LEN..]);
     bytes[..CHECK_LEN].copy_from_slice(&check);
     Ok(bytes.into())
@@ -76,33 +106,75 @@ fn check(key: &[u8], sealed: &[u8]) -> [u8; CHECK_LEN] {
 }
 
 /// Unwraps a value. Whatever does not fit (check, format, codec, version, type, encoding) is unreadable, never a wrong value.
-pub(crate) fn open<T: DeserializeOwned>(
+pub(crate) fn open<T: DeserializeOwned, C: Codec>(
     key: &[u8],
     bytes: &[u8],
     version: u32,
+    bounds: Bounds,
 ) -> Result<Option<T>, Unreadable> {
     let name = short_name::<T>();
     let (stored_check, sealed) = bytes.split_first_chunk::<CHECK_LEN>().ok_or(Unreadable)?;
     if *stored_check != check(key, sealed) {
         return Err(Unreadable);
     }
-    let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>().ok_or(Unreadable)?;
-    let [format, codec, present, v0, v1, v2, v3, n0, n1] = *header;
-    let (stored_name, encoded) = rest
-        .split_at_checked(usize::from(u16::from_be_bytes([n0, n1])))
-        .ok_or(Unreadable)?;
-    if format != FORMAT
-        || codec != codec::MESSAGE_PACK
-        || u32::from_be_bytes([v0, v1, v2, v3]) != version
-        || stored_name != name
-    {
+    let Parts {
+        format,
+        codec,
+        follows,
+        version: stored_version,
+        name: stored_name,
+        body,
+    } = Parts::of(sealed).ok_or(Unreadable)?;
+    if format != FORMAT || codec != C::ID || stored_version != version || stored_name != name {
         return Err(Unreadable);
     }
-    match present {
-        0 if encoded.is_empty() => Ok(None),
-        1 => codec::decode(encoded).map(Some).ok_or(Unreadable),
+    let decode = |encoded: &[u8]| C::decode(encoded).map(Some).map_err(|_| Unreadable);
+    match follows {
+        ABSENT if body.is_empty() => Ok(None),
+        PLAIN => decode(body),
+        COMPRESSED => {
+            let max = bounds.max_len.saturating_sub(bytes.len() - body.len());
+            decode(&compression::decompress(body, max).ok_or(Unreadable)?)
+        }
         _ => Err(Unreadable),
     }
+}
+
+/// What stands after the check.
+struct Parts<'a> {
+    format: u8,
+    codec: u8,
+    follows: u8,
+    version: u32,
+    name: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(sealed: &'a [u8]) -> Option<Self> {
+        let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
+        let [format, codec, follows, v0, v1, v2, v3, n0, n1] = *header;
+        let (name, body) = rest.split_at_checked(usize::from(u16::from_be_bytes([n0, n1])))?;
+        Some(Self {
+            format,
+            codec,
+            follows,
+            version: u32::from_be_bytes([v0, v1, v2, v3]),
+            name,
+            body,
+        })
+    }
+}
+
+/// The length of an envelope that opens, with its value as it was before it was compressed.
+pub(crate) fn unpacked_len(bytes: &[u8]) -> usize {
+    if let Some(parts) = bytes.get(CHECK_LEN..).and_then(Parts::of)
+        && parts.follows == COMPRESSED
+        && let Some(len) = compression::unpacked_len(parts.body)
+    {
+        return bytes.len() - parts.body.len() + len;
+    }
+    bytes.len()
 }
 
 fn short_name<T>() -> &'static [u8] {
@@ -116,6 +188,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::codec::{CodecError, MessagePack};
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct User {
@@ -141,28 +214,107 @@ mod tests {
 
     const KEY: &[u8] = b"cache:0:user:7";
 
+    const BOUNDS: Bounds = Bounds {
+        max_len: 1 << 20,
+        compress_above: None,
+    };
+
     fn sealed() -> Bytes {
-        seal(KEY, Some(&user()), 3, 1 << 20).unwrap_or_default()
+        seal::<_, MessagePack>(KEY, Some(&user()), 3, BOUNDS).unwrap_or_default()
+    }
+
+    fn open<T: DeserializeOwned>(
+        key: &[u8],
+        bytes: &[u8],
+        version: u32,
+    ) -> Result<Option<T>, Unreadable> {
+        super::open::<T, MessagePack>(key, bytes, version, BOUNDS)
     }
 
     #[test]
     fn what_was_sealed_opens() {
         assert_eq!(open(KEY, &sealed(), 3), Ok(Some(user())));
-        let absent = seal::<User>(KEY, None, 3, 1 << 20).unwrap_or_default();
+        let absent = seal::<User, MessagePack>(KEY, None, 3, BOUNDS).unwrap_or_default();
         assert_eq!(open::<User>(KEY, &absent, 3), Ok(None));
     }
 
     #[test]
-    fn another_version_or_type_is_unreadable() {
+    fn another_version_type_or_codec_is_unreadable() {
         assert_eq!(open::<User>(KEY, &sealed(), 4), Err(Unreadable));
         assert_eq!(open::<Other>(KEY, &sealed(), 3), Err(Unreadable));
+        let other = super::open::<User, Other>(KEY, &sealed(), 3, BOUNDS);
+        assert_eq!(other, Err(Unreadable));
+        let absent = seal::<User, MessagePack>(KEY, None, 3, BOUNDS).unwrap_or_default();
+        let other = super::open::<User, Other>(KEY, &absent, 3, BOUNDS);
+        assert_eq!(other, Err(Unreadable));
+    }
+
+    /// The same bytes under another number.
+    impl Codec for Other {
+        const ID: u8 = 200;
+        fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+            MessagePack::encode(value)
+        }
+        fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+            MessagePack::decode(bytes)
+        }
     }
 
     #[test]
     fn a_value_over_the_bound_is_not_sealed() {
+        let bounds = Bounds {
+            max_len: 16,
+            ..BOUNDS
+        };
         assert!(matches!(
-            seal(KEY, Some(&user()), 0, 16),
+            seal::<_, MessagePack>(KEY, Some(&user()), 0, bounds),
             Err(SealError::TooLarge { max: 16, .. })
+        ));
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn a_large_value_is_compressed_and_a_small_one_is_not() {
+        let bounds = Bounds {
+            compress_above: Some(1000),
+            ..BOUNDS
+        };
+        let seal = |text: &String, bounds| {
+            seal::<_, MessagePack>(KEY, Some(text), 3, bounds).unwrap_or_default()
+        };
+        let small = "Ada".repeat(300);
+        assert_eq!(seal(&small, bounds), seal(&small, BOUNDS));
+
+        let large = "Ada".repeat(3000);
+        let (plain, compressed) = (seal(&large, BOUNDS), seal(&large, bounds));
+        assert!(compressed.len() < 200, "{}", compressed.len());
+        // Also by a reader that does not compress.
+        assert_eq!(open(KEY, &compressed, 3), Ok(Some(large)));
+        assert_eq!(unpacked_len(&compressed), plain.len());
+        assert_eq!(unpacked_len(&plain), plain.len());
+        for len in 0..compressed.len() {
+            assert_eq!(unpacked_len(&compressed[..len]).min(1), len.min(1));
+        }
+    }
+
+    /// However small it is where it stands.
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn what_is_over_the_bound_unpacked_is_neither_sealed_nor_opened() {
+        let text = "Ada".repeat(1000);
+        let plain = seal::<_, MessagePack>(KEY, Some(&text), 3, BOUNDS).unwrap_or_default();
+        let within = |max_len| Bounds {
+            max_len,
+            compress_above: Some(0),
+        };
+        let (enough, less) = (within(plain.len()), within(plain.len() - 1));
+        let sealed = seal::<_, MessagePack>(KEY, Some(&text), 3, enough).unwrap_or_default();
+        let open = |bounds| super::open::<String, MessagePack>(KEY, &sealed, 3, bounds);
+        assert_eq!(open(enough), Ok(Some(text.clone())));
+        assert_eq!(open(less), Err(Unreadable));
+        assert!(matches!(
+            seal::<_, MessagePack>(KEY, Some(&text), 3, less),
+            Err(SealError::TooLarge { .. })
         ));
     }
 
@@ -205,9 +357,12 @@ mod tests {
             let mut framed = sealed().to_vec();
             framed.truncate(CHECK_LEN + HEADER_LEN + short_name::<User>().len());
             framed.extend_from_slice(&bytes);
-            let honest = check(KEY, &framed[CHECK_LEN..]);
-            framed[..CHECK_LEN].copy_from_slice(&honest);
-            let _ = open::<User>(KEY, &framed, 3);
+            for follows in 0..=3 {
+                framed[CHECK_LEN + 2] = follows;
+                let honest = check(KEY, &framed[CHECK_LEN..]);
+                framed[..CHECK_LEN].copy_from_slice(&honest);
+                let _ = open::<User>(KEY, &framed, 3);
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum ErrorKind {
     BreakerOpen,
     /// Redis was used outside a tokio runtime.
     NoRuntime,
-    /// The value cannot be encoded.
+    /// The value cannot be encoded, or would come back as another one.
     Unencodable,
     /// The value is larger than the bound.
     TooLarge,
@@ -64,7 +64,7 @@ impl ErrorKind {
             Self::NoRuntime => {
                 "the Redis store needs a tokio runtime; call this from a task of one, or use the embedded store"
             }
-            Self::Unencodable => "the value cannot be encoded",
+            Self::Unencodable => "the value cannot be stored as it is",
             Self::TooLarge => "the value is larger than `CacheConfig::max_value_len` allows",
             Self::Off => "the cache is switched off",
         }

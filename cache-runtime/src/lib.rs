@@ -32,6 +32,7 @@
 //! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates), and the derives
 //!   [`CacheKey`](derive@CacheKey) and [`KeyPart`](derive@KeyPart).
 //! - Without macros: [`Cache`] and [`Key`].
+//! - How values become bytes: [`Codec`].
 //! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
 //! - The kill switch: [`Mode`].
 //! - What happened: [`Stats`], [`call_sites`].
@@ -52,6 +53,9 @@ mod breaker;
 mod cache;
 mod clock;
 mod codec;
+mod coded;
+#[cfg_attr(not(feature = "lz4"), path = "no_compression.rs")]
+mod compression;
 mod config;
 mod envelope;
 mod error;
@@ -95,6 +99,10 @@ struct Readme;
 
 pub use cache::{Cache, InstallError, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
+#[cfg(feature = "json")]
+pub use codec::Json;
+pub use codec::{Codec, CodecError, MessagePack};
+pub use coded::CodedCache;
 pub use config::{CacheConfig, ConfigError};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{

@@ -2,6 +2,7 @@
 
 pub use linkme;
 
+pub use crate::codec::{Codec, MessagePack};
 pub use crate::key::{Admits, AnyValue, CacheKey, KeyPart, KeyWriter, Only, PartWriter};
 pub use crate::outcome::{
     CacheValue, ErrorSharing, Outcome, Probe, ViaClone, ViaNothing, ViaOptionOf, ViaPlain,
@@ -21,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cache::{Cache, Inner, global, seal_error};
-use crate::envelope;
+use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
@@ -100,7 +101,7 @@ where
 }
 
 /// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.
-pub async fn cached<R, S, C>(
+pub async fn cached<R, S, C, D>(
     call: CachedCall,
     _shape: S,
     sharing: C,
@@ -109,6 +110,7 @@ pub async fn cached<R, S, C>(
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    D: Codec,
 {
     let CachedCall {
         inner,
@@ -117,7 +119,7 @@ where
         key,
     } = call;
     let call = Call::new(inner, key, policy, Tally::of_site(inner, site));
-    read_through(call, sharing, body).await
+    read_through::<R, S, C, D>(call, sharing, body).await
 }
 
 /// Renders a key of the global cache, as a call does, for the benchmarks.
@@ -212,17 +214,19 @@ fn of_value<R: Outcome<S>, S>(
     }
 }
 
-/// A value as it stands in a store of bytes, for the tests with hostile ones.
+/// A value as it stands in a store of bytes, for the tests with hostile ones. With the feature `lz4`, it is compressed if it is
+/// longer than `compress_above`.
 ///
 /// # Errors
 ///
 /// When it cannot be encoded.
-pub fn seal<T: Serialize>(
+pub fn seal<T: Serialize + DeserializeOwned, C: Codec>(
     key: &[u8],
     value: Option<&T>,
     version: u32,
+    compress_above: usize,
 ) -> Result<Bytes, CacheError> {
-    envelope::seal(key, value, version, usize::MAX).map_err(seal_error)
+    envelope::seal::<T, C>(key, value, version, bounds(compress_above)).map_err(seal_error)
 }
 
 /// Reads what stands in a store of bytes.
@@ -230,12 +234,19 @@ pub fn seal<T: Serialize>(
 /// # Errors
 ///
 /// When it is no value for this reader.
-pub fn open<T: DeserializeOwned>(
+pub fn open<T: DeserializeOwned, C: Codec>(
     key: &[u8],
     bytes: &[u8],
     version: u32,
 ) -> Result<Option<T>, Unreadable> {
-    envelope::open(key, bytes, version)
+    envelope::open::<T, C>(key, bytes, version, bounds(usize::MAX))
+}
+
+fn bounds(compress_above: usize) -> Bounds {
+    Bounds {
+        max_len: usize::MAX,
+        compress_above: Some(compress_above),
+    }
 }
 
 /// What a reader of a slot in Redis is told.

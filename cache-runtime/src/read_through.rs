@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::Inner;
-use crate::envelope::SealError;
+use crate::codec::Codec;
+use crate::envelope::{SealError, Unreadable, unpacked_len};
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
 use crate::key::RenderedKey;
@@ -268,6 +269,12 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Reads a value, which is `None` if it is known to be absent.
+    fn open<T: CacheValue, D: Codec>(&self, payload: &Payload) -> Result<Option<T>, Unreadable> {
+        let version = self.policy.site_version();
+        self.inner.open::<T, D>(&self.key, payload, version)
+    }
+
     /// Keeps a value that was read in this process, where the call site asks for it.
     fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload) {
         if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
@@ -277,7 +284,7 @@ impl<'a> Call<'a> {
             self.inner.store.keep(
                 &self.key,
                 value.cloned(),
-                (version, bytes.len()),
+                (version, unpacked_len(bytes)),
                 stamp,
                 ttl,
             );
@@ -364,7 +371,7 @@ impl Drop for Lease {
 ///
 /// Dropped while it loads: followers in this process take the lease over, or it is released. Dropped while it fills:
 /// the value is stored or not.
-pub(crate) async fn read_through<R, S, C>(
+pub(crate) async fn read_through<R, S, C, D>(
     mut call: Call<'_>,
     sharing: C,
     body: impl Future<Output = R>,
@@ -372,11 +379,12 @@ pub(crate) async fn read_through<R, S, C>(
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    D: Codec,
 {
     loop {
         let reason = match call.next().await {
             Turn::Hit(token, payload) => {
-                if let Ok(value) = payload.open(&call.key, call.policy.site_version()) {
+                if let Ok(value) = call.open::<_, D>(&payload) {
                     call.keep(value.as_ref(), &payload);
                     if let Some(value) = R::from_stored(value) {
                         call.tally.add(Count::hits);
@@ -389,7 +397,9 @@ where
             }
             Turn::Landed(landing) => {
                 let shared = match &landing {
-                    Landing::Value(payload) => open::<R, S>(&call, payload),
+                    Landing::Value(payload) => {
+                        call.open::<_, D>(payload).ok().and_then(R::from_stored)
+                    }
                     Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
                     Landing::Failed(None) | Landing::Moved => None,
                 };
@@ -399,7 +409,7 @@ where
                 }
                 Count::bypasses_failed
             }
-            Turn::Lead(lease) => return lead(call, lease, sharing, body).await,
+            Turn::Lead(lease) => return lead::<R, S, C, D>(call, lease, sharing, body).await,
             Turn::Alone(reason) => reason,
         };
         call.tally.add(reason);
@@ -409,7 +419,7 @@ where
 }
 
 /// Loads and fills.
-async fn lead<R, S, C>(
+async fn lead<R, S, C, D>(
     mut call: Call<'_>,
     lease: Lease,
     sharing: C,
@@ -418,6 +428,7 @@ async fn lead<R, S, C>(
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    D: Codec,
 {
     call.tally.add(Count::misses);
     call.tally.add(Count::loads);
@@ -442,7 +453,7 @@ where
         call.release(&lease).await;
         return returned;
     };
-    match call.inner.payload(&call.key, value, version) {
+    match call.inner.payload::<_, D>(&call.key, value, version) {
         Ok(payload) => call.fill(&lease, payload, ttl).await,
         Err(error) => {
             call.tally.add(match error {
@@ -454,11 +465,4 @@ where
         }
     }
     returned
-}
-
-fn open<R, S>(call: &Call<'_>, payload: &Payload) -> Option<R>
-where
-    R: Outcome<S, Value: CacheValue>,
-{
-    R::from_stored(payload.open(&call.key, call.policy.site_version()).ok()?)
 }

@@ -98,11 +98,12 @@ counters! {
     bypasses_store,
     /// Operations that the store failed to carry out.
     store_errors,
-    /// Values in the store that this call site cannot read: another type, version or format.
+    /// Values in the store that this call site cannot read: of another type, version, codec or format.
     unreadable,
     /// Values that were not stored because they are larger than the bound.
     too_large,
-    /// Values that were not stored because they cannot be encoded.
+    /// Values that were not stored because they cannot be encoded, or would come back as other values: see
+    /// [`Codec`](crate::Codec).
     unencodable,
     /// Keys invalidated, as acknowledged by the store.
     invalidations,

@@ -34,6 +34,20 @@ fn encodings() -> impl Strategy<Value = Vec<u8>> {
         b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
         b"\xc4\x02ab",
         b"\xd4\0a",
+        b"[",
+        b"]",
+        b"{\"children\":[",
+        b"{\"t\":\"Node\",\"children\":[",
+        b"{\"Cons\":",
+        b"\"End\"",
+        b"{\"a\":",
+        b"{\"name\":\"a\\ud800\"}",
+        b"}",
+        b"1e999",
+        b"-0",
+        b"170141183460469231731687303715884105728",
+        b"null",
+        b",",
     ]);
     // Mostly once; sometimes so often that a recursion without a bound overflows.
     let times = prop_oneof![20 => Just(1_usize), 2 => 2..200_usize, 1 => 200..2_000_usize, 1 => Just(20_000)];

@@ -1,9 +1,9 @@
-//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, skip(…), crate = …)]`
+//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, codec = …, skip(…), crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Expr, Ident, Lit, Path, parenthesized, token};
+use syn::{Expr, Ident, Lit, Path, Type, parenthesized, token};
 
 use super::{KeyArg, Options, each, is_assignment, peek_template, runtime_path, skip_value, value};
 use crate::durations::{literal, milliseconds};
@@ -15,6 +15,7 @@ const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
 pub(crate) struct Cached {
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
+    pub(crate) codec: Option<Type>,
     pub(crate) skip: Option<Vec<Ident>>,
     pub(crate) runtime: Option<Path>,
 }
@@ -35,11 +36,12 @@ impl Cached {
             "none_ttl",
             "local_ttl",
             "version",
+            "codec",
             "skip",
             "crate",
         ]);
-        let (mut key, mut ttl, mut none_ttl, mut local_ttl, mut version, mut runtime) =
-            (None, None, None, None, None, None);
+        let (mut key, mut ttl, mut none_ttl, mut local_ttl) = (None, None, None, None);
+        let (mut version, mut codec, mut runtime) = (None, None, None);
         let mut skip = Some(Vec::new());
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
@@ -67,6 +69,7 @@ impl Cached {
                     local_ttl = Some((milliseconds("local_ttl", &value)?, value));
                 }
                 "version" => version = Some(version_of(&value(&name, input, "2")?)?),
+                "codec" => codec = Some(codec_of(&name, input)?),
                 "skip" => {
                     // If it cannot be read, it is not known what it leaves out.
                     skip = None;
@@ -105,10 +108,21 @@ impl Cached {
         Self {
             key,
             policy,
+            codec,
             skip,
             runtime,
         }
     }
+}
+
+/// The type after `codec =`.
+fn codec_of(name: &Ident, input: ParseStream<'_>) -> syn::Result<Type> {
+    if input.peek2(Lit) {
+        let literal: Lit = value(name, input, "Json")?;
+        let error = "`codec` is a type that implements `cache_runtime::Codec`, without quotes: `codec = Json`";
+        return Err(syn::Error::new(literal.span(), error));
+    }
+    value(name, input, "Json")
 }
 
 fn version_of(value: &Expr) -> syn::Result<u32> {

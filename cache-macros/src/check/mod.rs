@@ -25,6 +25,7 @@ pub(crate) struct Cached<'a> {
     pub(crate) body: &'a Body,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
+    pub(crate) codec: Option<Type>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -88,6 +89,7 @@ pub(crate) fn cached<'a>(
         body: body?,
         key: key?,
         policy: args.policy?,
+        codec: args.codec,
         runtime: runtime(args.runtime),
     })
 }

@@ -1,7 +1,7 @@
 //! `#[cached]`
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::{call_site, shape, typed, writing};
@@ -21,7 +21,7 @@ use crate::check::{Cached, Key};
 //         match call {
 //             Begun::Plain => body.await,
 //             Begun::Hit(value) => value,
-//             Begun::Cached(call) => cached(call, shape, sharing, body).await,
+//             Begun::Cached(call) => cached::<_, _, _, MessagePack>(call, shape, sharing, body).await,
 //         }
 //     }
 pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
@@ -31,6 +31,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         body,
         key,
         policy,
+        codec,
         runtime,
     } = plan;
     let returned = function.returned();
@@ -63,12 +64,28 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     };
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
+        // Likewise a codec that is none, at the place where it is named.
+        let cached = match codec {
+            Some(codec) => {
+                let at_codec = codec.span().resolved_at(here);
+                let runtime = super::respanned(&runtime, at_codec);
+                let codec = codec.to_token_stream().into_iter().map(|mut token| {
+                    token.set_span(at_codec);
+                    token
+                });
+                let codec: TokenStream = codec.collect();
+                quote_spanned!(at_codec=> #runtime::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
+            }
+            None => {
+                quote_spanned!(at_return=> #runtime::cached::<_, _, _, #runtime::MessagePack>(call, shape, sharing, body).await)
+            }
+        };
         quote_spanned! {at_return=>
             let body = ::core::pin::pin!(#body);
             match call {
                 #runtime::Begun::Plain => body.await,
                 #runtime::Begun::Hit(value) => value,
-                #runtime::Begun::Cached(call) => #runtime::cached(call, shape, sharing, body).await,
+                #runtime::Begun::Cached(call) => #cached,
             }
         }
     })

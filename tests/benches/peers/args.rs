@@ -52,6 +52,7 @@ pub(crate) enum Role {
 pub(crate) enum Part {
     Table(Measure),
     Stampede,
+    Codecs,
     Build,
 }
 
@@ -65,6 +66,7 @@ impl ValueEnum for Part {
             Self::Table(Measure::Off),
             Self::Table(Measure::KeyBuild),
             Self::Stampede,
+            Self::Codecs,
             Self::Build,
         ]
     }
@@ -73,6 +75,7 @@ impl ValueEnum for Part {
         match self {
             Self::Table(measure) => measure.to_possible_value(),
             Self::Stampede => Some(PossibleValue::new("stampede")),
+            Self::Codecs => Some(PossibleValue::new("codecs")),
             Self::Build => Some(PossibleValue::new("build")),
         }
     }

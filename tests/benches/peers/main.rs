@@ -7,6 +7,7 @@
 mod args;
 mod bounds;
 mod build;
+mod codecs;
 mod commands;
 mod machine;
 mod measure;
@@ -26,6 +27,7 @@ use clap::Parser as _;
 
 use crate::args::{Args, Part, Role};
 use crate::build::Costs;
+use crate::codecs::Codecs;
 use crate::results::Results;
 use crate::stampede::Stampede;
 use crate::table::Table;
@@ -50,6 +52,10 @@ fn direct(args: &Args) -> Result<()> {
         match part {
             Part::Table(measure) => results.replace(Table::measured(measure, effort, &date)?),
             Part::Stampede => results.stampede = Some(Stampede::measured(effort.rounds, &date)?),
+            Part::Codecs => {
+                let codecs = Codecs::measured(effort.rounds, effort.local / 4, &date)?;
+                results.codecs = Some(codecs);
+            }
             Part::Build => results.build = Some(Costs::measured(effort.builds, &date)?),
         }
         if !args.quick {

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table as Text, presets};
 
 use crate::bounds::{self, Verdict};
 use crate::build::{Costs, Tree};
+use crate::codecs::Codecs;
 use crate::machine;
 use crate::measure::Measure;
 use crate::results::Results;
@@ -42,6 +43,9 @@ pub(crate) fn of(results: &Results) -> String {
     }
     if let Some(stampede) = &results.stampede {
         page += &stampeding(stampede);
+    }
+    if let Some(codecs) = &results.codecs {
+        page += &coding(codecs);
     }
     page += &sizes();
     if let Some(costs) = &results.build {
@@ -145,6 +149,27 @@ fn stampeding(stampede: &Stampede) -> String {
         stampede.slowest_ms(),
         stampede.rounds(),
         stampede.date
+    )
+}
+
+fn coding(codecs: &Codecs) -> String {
+    let header = [
+        "",
+        "bytes",
+        "encode ns",
+        "decode ns",
+        "at a fill: ns",
+        "at a hit: ns",
+    ];
+    let mut text = text(&header);
+    for row in &codecs.rows {
+        let times = row.medians().map(|time| format!("{time:.0}"));
+        text.add_row([vec![row.label.clone(), row.bytes.to_string()], times.into()].concat());
+    }
+    format!(
+        "## Codecs\n\nThe codec alone, both ways; then all that is done to a value in this process when it is stored and when it is read. At \
+         a fill it is encoded, decoded and compared, then compressed, if it is to be, and sealed. Medians, {}.\n\n{text}\n\n",
+        codecs.date
     )
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::build::Costs;
+use crate::codecs::Codecs;
 use crate::measure::Measure;
 use crate::stampede::Stampede;
 use crate::table::Table;
@@ -15,6 +16,7 @@ use crate::table::Table;
 pub(crate) struct Results {
     tables: Vec<Table>,
     pub(crate) stampede: Option<Stampede>,
+    pub(crate) codecs: Option<Codecs>,
     pub(crate) build: Option<Costs>,
 }
 

@@ -6,6 +6,9 @@ pub(crate) const PLAIN: u64 = 512;
 /// What a byte is worth in a type that serde reads by way of a buffer: that is copied once for each level that it nests.
 pub(crate) const BUFFERED: u64 = 128 * 64;
 
+/// What a byte of an LZ4 block makes.
+pub(crate) const LZ4: u64 = 256;
+
 /// For the rest.
 const CONSTANT: u64 = 16 * 1024;
 

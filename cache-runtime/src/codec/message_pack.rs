@@ -1,41 +1,44 @@
-//! How a value becomes bytes.
+//! `MessagePack`, by `rmp_serde`.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// `MessagePack` with named fields: it survives added and reordered fields and is lossless for floats.
-pub(crate) const MESSAGE_PACK: u8 = 1;
+use super::{Codec, CodecError, MAX_DEPTH};
 
-/// How deep values nest. Decoding recurses, and 128 levels fit into the stack of a thread, also in a debug build. (The
-/// bound of `rmp_serde` is 1024, and does not count enums at all.)
-pub(crate) const MAX_DEPTH: usize = 128;
-
-/// Appends the encoding of `value` to `bytes`.
-pub(crate) fn encode<T: Serialize>(
-    value: &T,
-    bytes: &mut Vec<u8>,
-) -> Result<(), rmp_serde::encode::Error> {
-    let start = bytes.len();
-    value.serialize(&mut rmp_serde::Serializer::new(&mut *bytes).with_struct_map())?;
-    // What no reader would accept is better not stored.
-    if is_sound(&bytes[start..]) {
-        return Ok(());
-    }
-    Err(serde::ser::Error::custom(format_args!(
-        "it nests deeper than {MAX_DEPTH} levels, or its `Serialize` announces a wrong length"
-    )))
-}
-
-/// Reads a value that must take up all of `bytes`.
+/// `MessagePack` with named fields: the codec of a call site that names none.
 ///
-/// Takes memory in proportion to `bytes` and little stack, whatever they claim.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    if !is_sound(bytes) {
-        return None;
+/// It is small and fast, survives added fields (with `#[serde(default)]`) and reordered ones, and carries floats bit by bit, 128-bit
+/// integers, bytes, and maps with keys of any type. It does not carry `Some(None)`, `Some(())` or `Some(Value::Null)`, which it cannot
+/// tell from `None`; 128-bit integers inside what serde reads by way of a buffer (`untagged`, internally tagged, `flatten`); or
+/// what nests deeper than 128 levels. Such a value is not stored, see [`Codec`].
+#[derive(Clone, Copy, Debug)]
+pub struct MessagePack;
+
+impl Codec for MessagePack {
+    const ID: u8 = 1;
+
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+        let mut bytes = Vec::with_capacity(256);
+        value.serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map())?;
+        // What no reader would accept is better not stored.
+        if is_sound(&bytes) {
+            return Ok(bytes);
+        }
+        Err(format!(
+            "it nests deeper than {MAX_DEPTH} levels, or its `Serialize` announces a wrong length"
+        )
+        .into())
     }
-    // From a slice: text is copied once, into the value. One that leaves elements of an array or map unread is an error of the
-    // decoder, so with the walk above nothing can be left.
-    rmp_serde::from_slice(bytes).ok()
+
+    /// Takes memory in proportion to `bytes` and little stack, whatever they claim.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        if !is_sound(bytes) {
+            return Err("it is no value of `MessagePack`".into());
+        }
+        // From a slice: text is copied once, into the value. One that leaves elements of an array or map unread is an error of the
+        // decoder, so with the walk above nothing can be left.
+        Ok(rmp_serde::from_slice(bytes)?)
+    }
 }
 
 /// Whether `bytes` are one `MessagePack` value that nests no deeper than [`MAX_DEPTH`] and has all the elements it announces.
@@ -141,20 +144,20 @@ mod tests {
 
     #[test]
     fn what_nests_too_deep_is_neither_written_nor_read() {
-        let mut bytes = Vec::new();
-        assert!(encode(&list(MAX_DEPTH), &mut bytes).is_ok());
-        assert_eq!(decode(&bytes), Some(list(MAX_DEPTH)));
-        assert!(encode(&list(MAX_DEPTH + 1), &mut Vec::new()).is_err());
-        assert_eq!(decode::<List>(&[b"\x81\xa4Cons", &*bytes].concat()), None);
+        let bytes = MessagePack::encode(&list(MAX_DEPTH)).unwrap_or_default();
+        assert_eq!(MessagePack::decode(&bytes).ok(), Some(list(MAX_DEPTH)));
+        assert!(MessagePack::encode(&list(MAX_DEPTH + 1)).is_err());
+        let deeper = [b"\x81\xa4Cons", &*bytes].concat();
+        assert!(MessagePack::decode::<List>(&deeper).is_err());
     }
 
     #[test]
     fn a_value_that_is_more_than_was_asked_for_is_not_read() {
-        let mut bytes = Vec::new();
-        assert!(encode(&(1_u8, 2_u8, vec![(3_u8, 4_u8, 5_u8)]), &mut bytes).is_ok());
-        assert_eq!(decode::<(u8, u8)>(&bytes), None);
-        assert_eq!(decode::<(u8, u8, [(u8, u8); 1])>(&bytes), None);
-        assert!(decode::<(u8, u8, [(u8, u8, u8); 1])>(&bytes).is_some());
+        let bytes =
+            MessagePack::encode(&(1_u8, 2_u8, vec![(3_u8, 4_u8, 5_u8)])).unwrap_or_default();
+        assert!(MessagePack::decode::<(u8, u8)>(&bytes).is_err());
+        assert!(MessagePack::decode::<(u8, u8, [(u8, u8); 1])>(&bytes).is_err());
+        assert!(MessagePack::decode::<(u8, u8, [(u8, u8, u8); 1])>(&bytes).is_ok());
     }
 
     #[test]
@@ -168,12 +171,11 @@ mod tests {
                 sequence.end()
             }
         }
-        assert!(encode(&Liar, &mut Vec::new()).is_err());
+        assert!(MessagePack::encode(&Liar).is_err());
     }
 
     #[test]
     fn every_kind_of_value_is_sound() {
-        let mut bytes = Vec::new();
         let numbers = (u64::MAX, i64::MIN, 1_u32 << 20, -40_i8, 1.5_f32, 1.5_f64);
         let texts = ["a".repeat(40), "b".repeat(300), "c".repeat(70_000)];
         let long = (vec![1_u8; 20], vec![2_u8; 70_000]);
@@ -183,7 +185,7 @@ mod tests {
             .map(|len| (0..len).map(|n| (n, n > 7)).collect())
             .into();
         let value = (None::<u8>, numbers, texts, long, binary, maps, i128::MIN);
-        assert!(encode(&value, &mut bytes).is_ok());
+        assert!(MessagePack::encode(&value).is_ok());
     }
 
     struct Binary<'a>(&'a [u8]);
