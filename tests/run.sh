@@ -8,8 +8,9 @@ started=$SECONDS
 
 step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
 
-install_redis() {
-    echo "redis-server is missing: installing it with this machine's package manager"
+# Installs a package by the name that it has with apt, dnf, apk, pacman and brew.
+install() {
+    echo "$1 is missing: installing it with this machine's package manager"
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if [ "$(uname)" != Darwin ] && command -v sudo >/dev/null; then as_root=(sudo); fi
@@ -17,21 +18,33 @@ install_redis() {
     # Debian starts a server after the installation; the tests do not want one, so it is told not to.
     if command -v apt-get >/dev/null; then
         "${as_root[@]}" apt-get update -qq
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "$1"
     elif command -v dnf >/dev/null; then
-        "${as_root[@]}" dnf install -y redis || "${as_root[@]}" dnf install -y valkey-compat-redis
+        "${as_root[@]}" dnf install -y "$2"
     elif command -v apk >/dev/null; then
-        "${as_root[@]}" apk add redis
+        "${as_root[@]}" apk add "$3"
     elif command -v pacman >/dev/null; then
-        "${as_root[@]}" pacman -Sy --noconfirm redis
+        "${as_root[@]}" pacman -Sy --noconfirm "$4"
     elif command -v brew >/dev/null; then
-        brew install redis
+        brew install "$5"
     fi
+}
+
+# What runs a benchmark under valgrind: of the same version as the library in Cargo.lock.
+install_gungraun() {
+    local version
+    version=$(grep -A1 '^name = "gungraun"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
+    export PATH="$PWD/target/tools/bin:$PATH"
+    [ "$(gungraun-runner --version 2>/dev/null)" = "gungraun-runner $version" ] ||
+        cargo install gungraun-runner --version "$version" --locked --quiet --root target/tools
 }
 
 step "tools"
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust from rust-lang.org first" >&2; exit 1; }
-command -v redis-server >/dev/null || install_redis
+command -v redis-server >/dev/null || install redis-server redis redis redis redis ||
+    install redis-server valkey-compat-redis redis redis redis
+command -v valgrind >/dev/null || install valgrind valgrind valgrind valgrind valgrind ||
+    echo "valgrind could not be installed"
 command -v redis-server >/dev/null || {
     echo "redis-server could not be installed: install Redis 6 or later by hand and run this again" >&2
     exit 1
@@ -59,6 +72,14 @@ cargo test -p cache-runtime --no-default-features --locked
 
 step "tests"
 cargo test --workspace --locked
+
+step "instructions of the hot paths"
+if command -v valgrind >/dev/null; then
+    install_gungraun
+    cargo bench -p cache-tests --bench instructions --locked
+else
+    echo "not counted: this machine has no valgrind"
+fi
 
 step "the example of the README"
 cargo run --example quickstart --locked

@@ -51,6 +51,7 @@ use crate::function::Function;
 /// | `key` | a [template](#key-templates) or a [typed key](#typed-keys) | required: what tells two calls apart |
 /// | `ttl` | a duration | required: how long a value lives at most |
 /// | `none_ttl` | a duration | stores an absent value (`None`), too, for this long; without it, absent values are not stored |
+/// | `local_ttl` | a duration, at most `ttl` | keeps values of Redis in this process, too, for at most this long: a hit there asks nobody, and may be this old after an invalidation *by another process*, until that is told |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |

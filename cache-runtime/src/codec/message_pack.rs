@@ -35,12 +35,9 @@ impl Codec for MessagePack {
         if !is_sound(bytes) {
             return Err("it is no value of `MessagePack`".into());
         }
-        let mut rest = bytes;
-        let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest))?;
-        if rest.is_empty() {
-            return Ok(value);
-        }
-        Err("it does not end where its value does".into())
+        // From a slice: text is copied once, into the value. One that leaves elements of an array or map unread is an error of the
+        // decoder, so with the walk above nothing can be left.
+        Ok(rmp_serde::from_slice(bytes)?)
     }
 }
 
@@ -152,6 +149,15 @@ mod tests {
         assert!(MessagePack::encode(&list(MAX_DEPTH + 1)).is_err());
         let deeper = [b"\x81\xa4Cons", &*bytes].concat();
         assert!(MessagePack::decode::<List>(&deeper).is_err());
+    }
+
+    #[test]
+    fn a_value_that_is_more_than_was_asked_for_is_not_read() {
+        let value = (1_u8, 2_u8, vec![(3_u8, 4_u8, 5_u8)]);
+        let bytes = MessagePack::encode(&value).unwrap_or_default();
+        assert!(MessagePack::decode::<(u8, u8)>(&bytes).is_err());
+        assert!(MessagePack::decode::<(u8, u8, [(u8, u8); 1])>(&bytes).is_err());
+        assert!(MessagePack::decode::<(u8, u8, [(u8, u8, u8); 1])>(&bytes).is_ok());
     }
 
     #[test]

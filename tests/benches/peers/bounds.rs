@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
 }
 
 /// The subject that stands for this crate's hits in the process.
-const LOCAL: &str = "embedded";
+const LOCAL: &str = "local-tier";
 
 const WALL: Figure = |slice| slice.wall;
 const CPU: Figure = |slice| slice.cpu;

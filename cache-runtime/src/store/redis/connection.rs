@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::runtime::{Handle, Id};
 
+use super::batch::Batches;
 use super::tracking::Tracking;
 use crate::error::{CacheError, ErrorKind};
 use crate::lock::lock;
@@ -38,14 +39,13 @@ pub(super) struct Connections {
 
 /// The connection of one runtime.
 #[derive(Clone)]
-pub(super) struct Connection {
-    runtime: Id,
-    pub(super) manager: ConnectionManager,
-    health: Arc<Health>,
-}
+pub(super) struct Connection(Arc<Open>);
 
-struct Health {
+struct Open {
+    runtime: Id,
+    manager: ConnectionManager,
     tracking: Arc<Tracking>,
+    batches: Batches,
     since: Instant,
     failures: AtomicU32,
     has_drivers: OnceLock<bool>,
@@ -66,7 +66,7 @@ impl Connections {
         let runtime = Handle::try_current().ok()?.id();
         let open = lock(&self.open);
         open.iter()
-            .find(|connection| connection.runtime == runtime)
+            .find(|connection| connection.0.runtime == runtime)
             .cloned()
     }
 
@@ -83,7 +83,10 @@ impl Connections {
 
     fn of(&self, runtime: Id) -> Result<Connection, CacheError> {
         let mut open = lock(&self.open);
-        if let Some(connection) = open.iter().find(|connection| connection.runtime == runtime) {
+        if let Some(connection) = open
+            .iter()
+            .find(|connection| connection.0.runtime == runtime)
+        {
             return Ok(connection.clone());
         }
         #[cfg(feature = "redis-tls")]
@@ -107,16 +110,15 @@ impl Connections {
         if open.len() == MAX_RUNTIMES {
             open.remove(0).tracking().over();
         }
-        let connection = Connection {
+        let connection = Connection(Arc::new(Open {
             runtime,
             manager,
-            health: Arc::new(Health {
-                tracking,
-                since: Instant::now(),
-                failures: AtomicU32::new(0),
-                has_drivers: OnceLock::new(),
-            }),
-        };
+            tracking,
+            batches: Batches::new(),
+            since: Instant::now(),
+            failures: AtomicU32::new(0),
+            has_drivers: OnceLock::new(),
+        }));
         open.push(connection.clone());
         Ok(connection)
     }
@@ -124,14 +126,14 @@ impl Connections {
     /// A command on this connection was carried out.
     pub(super) fn succeeded(connection: &Connection) {
         // A plain load in the good case: no two calls write to one cache line.
-        if connection.health.failures.load(Ordering::Relaxed) != 0 {
-            connection.health.failures.store(0, Ordering::Relaxed);
+        if connection.0.failures.load(Ordering::Relaxed) != 0 {
+            connection.0.failures.store(0, Ordering::Relaxed);
         }
     }
 
     /// A command on this connection was not carried out.
     pub(super) fn failed(&self, connection: &Connection) {
-        let health = &connection.health;
+        let health = &connection.0;
         let failures = health.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if failures >= FAILURES && health.since.elapsed() > CONNECT_TIMEOUT {
             self.replace(connection);
@@ -141,20 +143,29 @@ impl Connections {
     /// Gives a connection up: the next command on its runtime opens another.
     pub(super) fn replace(&self, connection: &Connection) {
         connection.tracking().over();
-        lock(&self.open).retain(|open| !Arc::ptr_eq(&open.health, &connection.health));
+        lock(&self.open).retain(|open| !Arc::ptr_eq(&open.0, &connection.0));
     }
 }
 
 impl Connection {
+    pub(super) fn manager(&self) -> &ConnectionManager {
+        &self.0.manager
+    }
+
+    /// The reads that go together.
+    pub(super) fn batches(&self) -> &Batches {
+        &self.0.batches
+    }
+
     /// Whether it is told of changes.
     pub(super) fn tracking(&self) -> &Arc<Tracking> {
-        &self.health.tracking
+        &self.0.tracking
     }
 
     /// Whether its runtime can be used. Callers who come before this is known each find it out for themselves: a call that
     /// is kept and not polled any more must not stand in the way of the others.
     async fn has_drivers(&self, runtime: &Handle) -> bool {
-        let known = &self.health.has_drivers;
+        let known = &self.0.has_drivers;
         if let Some(known) = known.get() {
             return *known;
         }

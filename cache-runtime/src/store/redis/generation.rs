@@ -295,14 +295,23 @@ pub(super) struct SlotName<'a> {
     pub(super) generation: Generation,
 }
 
-impl ToRedisArgs for SlotName<'_> {
-    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
+impl SlotName<'_> {
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
         let (epoch, rest) = self
             .key
             .as_bytes()
             .split_at_checked(self.epoch_len)
             .unwrap_or_default();
-        let name = [epoch, b".", &self.generation.0, rest].concat();
+        for part in [epoch, b".", &self.generation.0, rest] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
+impl ToRedisArgs for SlotName<'_> {
+    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
+        let mut name = Vec::with_capacity(self.key.as_bytes().len() + 1 + GENERATION_LEN);
+        self.write_to(&mut name);
         out.write_arg(&name);
     }
 }

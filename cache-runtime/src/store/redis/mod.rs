@@ -1,15 +1,16 @@
 //! The Redis store: slots in a Redis server, shared by every process that names it.
 
+mod batch;
 mod connection;
 mod generation;
 mod script;
 mod tracking;
 mod wire;
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use redis::aio::ConnectionManager;
 use redis::{ErrorKind as RedisErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -29,6 +30,7 @@ use crate::slot::{Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
 
+use batch::Place;
 use connection::{Connection, Connections};
 use tracking::Is;
 
@@ -127,7 +129,7 @@ impl RedisStore {
         let until = sent + limit;
         let result = match self.generations.plan(Need::of(&step), sent) {
             Some(plan) if !plan.asks && matches!(step, Step::Read) => {
-                self.look(key, plan.generation, until).await
+                self.look(key, plan.generation, sent, until).await
             }
             // Boxed: all else is rare beside a look, and its future several times as large.
             plan => Box::pin(self.carry_out(key, &step, ttl, plan, sent, until)).await,
@@ -203,7 +205,7 @@ impl RedisStore {
     /// Asks to be told of changes, of the record of the generation among them.
     async fn ask_for_tracking(&self, connection: &Connection) -> Is {
         let contact = self.generations.contact();
-        let mut manager = connection.manager.clone();
+        let mut manager = connection.manager().clone();
         let mut both = redis::pipe();
         both.cmd("CLIENT").arg("TRACKING").arg("ON").ignore();
         both.cmd("GETRANGE").arg(&*self.record).arg(0).arg(-1);
@@ -267,18 +269,33 @@ impl RedisStore {
         }
     }
 
-    /// Reads a slot under a generation that is trusted: one `GET`.
+    /// Reads a slot under a generation that is trusted: by one `GET`, or with others that read at the same time.
     async fn look(
         &self,
         key: &RenderedKey,
         generation: Generation,
+        sent: Instant,
         until: Instant,
     ) -> Result<Reply<Payload>, CacheError> {
         let connection = self.connections.get().await?;
-        let mut manager = connection.manager.clone();
         let slot = self.slot(key, generation);
-        let asking = async { nothing_of_ours(read(&slot).query_async(&mut manager).await) };
-        let answer = self.answer(&connection, until, asking).await?;
+        let place = connection
+            .batches()
+            .board(&slot, (sent, until), connection.manager());
+        let answer = match place {
+            // Its batch has a clock.
+            Place::Among(place) if !place.is_pressed() => {
+                self.answered(&connection, place.await)?
+            }
+            Place::Among(place) => self.answer(&connection, until, place).await?,
+            Place::Alone(in_flight) => {
+                let mut manager = connection.manager().clone();
+                let asking = async { nothing_of_ours(read(&slot).query_async(&mut manager).await) };
+                let answer = self.answer(&connection, until, asking).await;
+                drop(in_flight);
+                answer?
+            }
+        };
         reply(&Step::Read, answer).ok_or_else(|| self.out_of_step(&connection))
     }
 
@@ -321,9 +338,9 @@ impl RedisStore {
         until: Instant,
     ) -> Result<Option<Reply<Payload>>, CacheError> {
         let connection = self.connections.get().await?;
-        let asking = self.ask_slot(connection.manager.clone(), slot, step, ttl);
+        let asking = self.ask_slot(connection.manager().clone(), slot, step, ttl);
         let (answer, text) = if plan.asks {
-            let both = both(asking, self.ask_record(connection.manager.clone()));
+            let both = both(asking, self.ask_record(connection.manager().clone()));
             let both = async {
                 let (answer, text) = both.await;
                 Ok((answer?, text?))
@@ -392,7 +409,7 @@ impl RedisStore {
     async fn open(&self, moves: bool, until: Instant) -> Result<Record, CacheError> {
         let contact = self.generations.contact();
         let connection = self.connections.get().await?;
-        let mut manager = connection.manager.clone();
+        let mut manager = connection.manager().clone();
         let script = self.scripts.open(&self.record, moves);
         let sent = Instant::now();
         let text = self
@@ -412,7 +429,7 @@ impl RedisStore {
         let Ok(connection) = self.connections.get().await else {
             return;
         };
-        let mut manager = connection.manager.clone();
+        let mut manager = connection.manager().clone();
         let script = self.scripts.settle(&self.record, generation);
         let asking = script.invoke_async::<Value>(&mut manager);
         // Left undone, another process waits once more, that is all.
@@ -436,13 +453,23 @@ impl RedisStore {
         until: Instant,
         asking: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, CacheError> {
-        let error = match tokio::time::timeout_at(until.into(), asking).await {
-            Ok(Ok(answer)) => {
+        let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        let answer = tokio::time::timeout_at(until.into(), asking).await;
+        self.answered(connection, answer.unwrap_or_else(timed_out))
+    }
+
+    /// Notes what came of a question.
+    fn answered<T>(
+        &self,
+        connection: &Connection,
+        answer: RedisResult<T>,
+    ) -> Result<T, CacheError> {
+        let error = match answer {
+            Ok(answer) => {
                 Connections::succeeded(connection);
                 return Ok(answer);
             }
-            Ok(Err(error)) => translate(error),
-            Err(_) => CacheError::new(ErrorKind::Timeout),
+            Err(error) => translate(error),
         };
         if says_nothing(error.kind()) {
             self.generations.lost();
@@ -488,7 +515,7 @@ impl RedisStore {
         let Ok(connection) = self.connections.get().await else {
             return false;
         };
-        let mut manager = connection.manager.clone();
+        let mut manager = connection.manager().clone();
         let asking = async { redis::cmd("PING").query_async(&mut manager).await };
         let answer = self
             .answer(&connection, Instant::now() + PROBE, asking)
@@ -539,6 +566,7 @@ fn nothing_of_ours(answer: RedisResult<Value>) -> RedisResult<Value> {
 
 fn translate(error: RedisError) -> CacheError {
     let kind = match error.kind() {
+        RedisErrorKind::Io if error.is_timeout() => return CacheError::new(ErrorKind::Timeout),
         RedisErrorKind::Io => ErrorKind::Unavailable,
         RedisErrorKind::Parse | RedisErrorKind::UnexpectedReturnType => ErrorKind::Garbled,
         RedisErrorKind::Server(ServerErrorKind::ResponseError) => ErrorKind::Rejected,

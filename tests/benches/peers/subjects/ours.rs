@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use cache_runtime::__private::with_key;
 use cache_runtime::{Cache, CacheConfig, Mode, cached};
 
-use super::{HOUR, Place, Subject, plain};
+use super::{Place, Subject, plain};
 use crate::measure::Measure;
 use crate::user::User;
 use crate::workload::{Ids, KEYS, Tasks, Tight, tight_async};
@@ -24,6 +24,22 @@ pub(super) const SUBJECTS: &[Subject] = &[
             (Measure::LocalStruct, |place| {
                 install(CacheConfig::embedded())?;
                 Ok(tight_async!(place, |id| find(id).await))
+            }),
+        ],
+    },
+    Subject {
+        name: "local-tier",
+        label: "**cache-runtime**, local tier in front of Redis",
+        workloads: &[
+            (Measure::LocalArc, |place| {
+                install(CacheConfig::redis(&place.redis)?.tracking(true))?;
+                until_local(place, async |id| drop(find_shared_near(id).await))?;
+                Ok(tight_async!(place, |id| find_shared_near(id).await))
+            }),
+            (Measure::LocalStruct, |place| {
+                install(CacheConfig::redis(&place.redis)?.tracking(true))?;
+                until_local(place, async |id| drop(find_near(id).await))?;
+                Ok(tight_async!(place, |id| find_near(id).await))
             }),
         ],
     },
@@ -69,7 +85,8 @@ fn install(config: CacheConfig) -> Result<()> {
 }
 
 fn on_redis(place: &Place, ids: Ids) -> Result<Box<dyn crate::workload::Workload>> {
-    install(CacheConfig::redis(&place.redis)?)?;
+    // Another subject of this program has a local tier, which would turn it on.
+    install(CacheConfig::redis(&place.redis)?.tracking(false))?;
     Ok(Tasks::boxed(&place.runtime, ids, |id| async move {
         black_box(find(id).await);
     }))
@@ -83,6 +100,32 @@ pub(crate) async fn find(id: u64) -> User {
 #[cached(key = "shared:<id>", ttl = "1h")]
 pub(crate) async fn find_shared(id: u64) -> Arc<User> {
     Arc::new(User::of(id % KEYS))
+}
+
+#[cached(key = "user:<id>", ttl = "1h", local_ttl = "1h")]
+async fn find_near(id: u64) -> User {
+    User::of(id)
+}
+
+#[cached(key = "shared:<id>", ttl = "1h", local_ttl = "1h")]
+async fn find_shared_near(id: u64) -> Arc<User> {
+    Arc::new(User::of(id % KEYS))
+}
+
+/// Reads until every key is answered in this process.
+fn until_local(place: &Place, read: impl AsyncFn(u64)) -> Result<()> {
+    place.runtime.block_on(async {
+        for _ in 0..100 {
+            let before = cache_runtime::global().stats();
+            for id in 0..KEYS {
+                read(id).await;
+            }
+            if cache_runtime::global().stats().since(&before).local_hits == KEYS {
+                return Ok(());
+            }
+        }
+        Err(anyhow!("the local tier does not keep all keys"))
+    })
 }
 
 #[cached(key = "mixed:<id>", ttl = "1h")]

@@ -12,7 +12,7 @@ async fn plain(id: u64) -> u64 {
     id
 }
 
-#[cached(key = "option:<id>", ttl = "5m", none_ttl = "30s")]
+#[cached(key = "option:<id>", ttl = "5m", none_ttl = "30s", local_ttl = "5s")]
 async fn option(id: u64) -> Option<u64> {
     if id == 0 {
         return None;
