@@ -16,10 +16,12 @@ use std::task::{Context, Poll, Waker};
 
 use cache_runtime::__private::{open, read_slot, seal, with_key};
 use cache_runtime::slot::Token;
-use cache_runtime::{Cache, CacheConfig, Mode, cached, install};
+use cache_runtime::{Cache, CacheConfig, MessagePack, Mode, cached, install};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use serde::{Deserialize, Serialize};
+
+const KEY: &[u8] = b"cache:0:user:12345";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct User {
@@ -76,7 +78,7 @@ fn embedded(mode: Mode) -> u64 {
 
 /// What `GET` answers for a value: a mark, a token, an envelope.
 fn reply(id: u64) -> Vec<u8> {
-    let sealed = seal(b"cache:0:user:12345", Some(&user(id)), 0).unwrap_or_default();
+    let sealed = seal::<_, MessagePack>(KEY, Some(&user(id)), 0, usize::MAX).unwrap_or_default();
     [&[0xF8][..], Token::next().as_bytes(), &sealed].concat()
 }
 
@@ -109,7 +111,7 @@ fn disabled(id: u64) -> u64 {
 fn redis_hit(reply: Vec<u8>) -> Option<User> {
     match read_slot(black_box(reply)) {
         cache_runtime::slot::Reply::Hit(_, sealed) => {
-            open(b"cache:0:user:12345", &sealed, 0).ok().flatten()
+            open::<_, MessagePack>(KEY, &sealed, 0).ok().flatten()
         }
         _ => None,
     }

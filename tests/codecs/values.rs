@@ -34,15 +34,19 @@ pub(crate) enum Value {
     Unit,
     Units((), Empty, [u8; 3], ()),
     Integers(i8, i16, i32, i64, u8, u16, u32, u64),
-    Wide { signed: i128, unsigned: u128 },
+    Wide {
+        signed: i128,
+        unsigned: u128,
+    },
     Double(Double),
     Single(Single),
     Text(String, char, bool),
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Option(Option<Double>),
+    #[allow(clippy::option_option, reason = "what no codec can tell from less")]
     OptionOfOption(Option<Option<u8>>),
     OptionOfUnit(Option<()>),
-    OptionOfValue(Option<Box<Value>>),
+    OptionOfBox(Option<Box<Value>>),
     List(Vec<Value>),
     Set(HashSet<u32>),
     ByName(HashMap<String, Value>),
@@ -165,15 +169,15 @@ impl Losses {
             | Value::Bytes(_)
             | Value::Set(_)
             | Value::Internal(Internal::Unit)
-            | Value::Adjacent(Adjacent::Unit) => false,
+            | Value::Adjacent(Adjacent::Unit)
+            | Value::Option(None)
+            | Value::OptionOfBox(None) => false,
             Value::Units(..) => !self.json && self.borrowed,
             Value::Wide { .. } => self.buffered,
             Value::Double(float) | Value::Option(Some(float)) => self.concern_float(*float),
             Value::Single(float) => self.json && !float.0.is_finite(),
             Value::OptionOfOption(option) => *option == Some(None),
             Value::OptionOfUnit(option) => option.is_some(),
-            Value::Option(None) | Value::OptionOfValue(None) => false,
-            Value::OptionOfValue(Some(value)) => self.concern(value),
             Value::List(values) => any(Box::new(values.iter())),
             Value::ByName(values) => any(Box::new(values.values())),
             Value::ByLetter(values) => any(Box::new(values.values())),
@@ -185,7 +189,8 @@ impl Losses {
             Value::Named(named) => self.concern(&named.value),
             Value::Internal(Internal::Newtype(named)) => buffered.concern(&named.value),
             Value::Internal(Internal::Struct { value }) => buffered.concern(value),
-            Value::Adjacent(
+            Value::OptionOfBox(Some(value))
+            | Value::Adjacent(
                 Adjacent::Newtype(value) | Adjacent::Tuple(_, value) | Adjacent::Struct { value },
             ) => self.concern(value),
             Value::Untagged(untagged) => borrowed.concern_untagged(untagged),
@@ -243,7 +248,7 @@ fn leaves() -> impl Strategy<Value = Value> {
         option::of(doubles()).prop_map(Value::Option),
         option::of(option::of(any::<u8>())).prop_map(Value::OptionOfOption),
         option::of(Just(())).prop_map(Value::OptionOfUnit),
-        Just(Value::OptionOfValue(None)),
+        Just(Value::OptionOfBox(None)),
         hash_set(any::<u32>(), 0..20).prop_map(Value::Set),
         Just(Value::Internal(Internal::Unit)),
         Just(Value::Adjacent(Adjacent::Unit)),
@@ -262,6 +267,7 @@ fn untagged(value: BoxedStrategy<Value>) -> impl Strategy<Value = Untagged> {
     leaf.prop_recursive(2, 6, 3, |list| vec(list, 0..3).prop_map(Untagged::List))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "as it is called by proptest")]
 fn with_inner(value: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
     let v = || value.clone();
     let boxed = || v().prop_map(Box::new);
@@ -276,7 +282,7 @@ fn with_inner(value: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
         })
     };
     let kind = prop::sample::select(vec![Kind::One, Kind::Two]);
-    let names = prop::sample::select(vec!["id", "name", "", "t", "c"]).prop_map(str::to_owned);
+    let texts = prop::sample::select(vec!["id", "name", "", "t", "c"]).prop_map(str::to_owned);
     let collections = prop_oneof![
         vec(v(), 0..5).prop_map(Value::List),
         hash_map(any::<String>(), v(), 0..4).prop_map(Value::ByName),
@@ -288,7 +294,7 @@ fn with_inner(value: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
         hash_map(any::<(u8, String)>(), v(), 0..4).prop_map(Value::ByPair),
     ];
     let wrappers = prop_oneof![
-        boxed().prop_map(|value| Value::OptionOfValue(Some(value))),
+        boxed().prop_map(|value| Value::OptionOfBox(Some(value))),
         named().prop_map(Value::Named),
         named().prop_map(|named| Value::Internal(Internal::Newtype(named))),
         boxed().prop_map(|value| Value::Internal(Internal::Struct { value })),
@@ -296,12 +302,12 @@ fn with_inner(value: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
         (any::<u8>(), boxed()).prop_map(|(n, value)| Value::Adjacent(Adjacent::Tuple(n, value))),
         boxed().prop_map(|value| Value::Adjacent(Adjacent::Struct { value })),
         untagged(v()).prop_map(Value::Untagged),
-        (any::<u8>(), btree_map(names, v(), 0..3))
+        (any::<u8>(), btree_map(texts, v(), 0..3))
             .prop_map(|(id, rest)| Value::Flattened(Flattened { id, rest })),
     ];
     prop_oneof![collections, wrappers]
 }
 
 pub(crate) fn values() -> impl Strategy<Value = Value> {
-    leaves().prop_recursive(5, 40, 4, |value| with_inner(value))
+    leaves().prop_recursive(5, 40, 4, with_inner)
 }

@@ -28,7 +28,7 @@ pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 /// `Serialize` tells: each number with its type and bits, `Some(None)` and `None`, the names of structs and variants; the entries of
 /// maps, and the elements of sequences (which may be sets), in any order. If they differ, or if the value cannot be encoded or decoded,
 /// it is returned to its caller, counted as [`unencodable`](crate::Stats::unencodable), and not stored. This holds for every codec,
-/// and costs about what a hit costs.
+/// and costs, at a fill, a decoding and two walks: about 2 µs for a row of 400 bytes, 0.2 ms for 40 KB.
 ///
 /// What `Serialize` does not tell, nobody can compare, and no codec can carry: fields with `#[serde(skip)]`, whatever a
 /// `serialize_with` leaves out, and which of two variants of an `untagged` enum it was that have the same fields. A type whose
