@@ -1,6 +1,6 @@
 //! `#[cached]`
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 
@@ -70,7 +70,10 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
                 let at_codec = codec.span().resolved_at(here);
                 let runtime = super::respanned(&runtime, at_codec);
                 let codec = codec.to_token_stream().into_iter().map(|mut token| {
-                    token.set_span(at_codec);
+                    // Which crate `$crate` is, its own span tells.
+                    if !matches!(&token, TokenTree::Ident(ident) if ident == "$crate") {
+                        token.set_span(at_codec);
+                    }
                     token
                 });
                 let codec: TokenStream = codec.collect();

@@ -50,6 +50,25 @@ async fn parameter<C: Codec>(id: u64) -> u64 {
     id
 }
 
+macro_rules! by_a_macro {
+    ($name:ident, $codec:ty) => {
+        #[cached(key = "e:<id>", ttl = 60, codec = $crate::Marked<203>)]
+        async fn $name(id: u64) -> u64 {
+            id
+        }
+
+        mod given {
+            use super::*;
+
+            #[cached(key = "f:<id>", ttl = 60, codec = $codec)]
+            pub(super) async fn $name(id: u64) -> u64 {
+                id
+            }
+        }
+    };
+}
+by_a_macro!(expanded, Marked<204>);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     for _ in 0..2 {
@@ -57,6 +76,8 @@ async fn main() {
         assert_eq!(generic(2).await, Ok(Some(2)));
         assert_eq!(Users.find(3).await, Some(3));
         assert_eq!(parameter::<Marked<202>>(4).await, 4);
+        assert_eq!(expanded(5).await, 5);
+        assert_eq!(given::expanded(6).await, 6);
     }
-    assert_eq!(cache_runtime::global().stats().hits, 4);
+    assert_eq!(cache_runtime::global().stats().hits, 6);
 }
