@@ -59,7 +59,7 @@ impl Bounds {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
     #[error(transparent)]
-    Encode(#[from] EncodeError),
+    Encode(EncodeError),
     #[error("the value takes {len} bytes, more than the bound of {max}")]
     TooLarge { len: usize, max: usize },
 }
@@ -79,13 +79,18 @@ pub(crate) fn seal<T: Serialize + DeserializeOwned, C: Codec>(
     let name = short_name::<T>();
     let (follows, body) = match value {
         Some(value) => {
-            let encoded = codec::encode::<T, C>(value)?;
-            let len = CHECK_LEN + HEADER_LEN + name.len() + encoded.len();
-            if len > bounds.max_len {
-                let max = bounds.max_len;
-                return Err(SealError::TooLarge { len, max });
-            }
-            bounds.pack(encoded)
+            let (around, max) = (CHECK_LEN + HEADER_LEN + name.len(), bounds.max_len);
+            let Some(room) = max.checked_sub(around) else {
+                return Err(SealError::TooLarge { len: around, max });
+            };
+            let encoded = codec::encode::<T, C>(value, room);
+            bounds.pack(encoded.map_err(|error| match error {
+                EncodeError::TooLong(len) => SealError::TooLarge {
+                    len: around + len,
+                    max,
+                },
+                error => SealError::Encode(error),
+            })?)
         }
         None => (ABSENT, Vec::new()),
     };
@@ -258,6 +263,32 @@ mod tests {
         fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
             MessagePack::decode(bytes)
         }
+    }
+
+    /// Decodes nothing.
+    struct WriteOnly;
+
+    impl Codec for WriteOnly {
+        const ID: u8 = 203;
+
+        fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+            MessagePack::encode(value)
+        }
+
+        fn decode<T: DeserializeOwned>(_: &[u8]) -> Result<T, CodecError> {
+            Err("it was decoded".into())
+        }
+    }
+
+    /// It could take as much time and memory as it likes.
+    #[test]
+    fn a_value_over_the_bound_is_not_decoded() {
+        let bounds = |max_len| Bounds { max_len, ..BOUNDS };
+        let text = "a".repeat(500);
+        let seal = |max_len| seal::<_, WriteOnly>(KEY, Some(&text), 3, bounds(max_len));
+        assert!(matches!(seal(5), Err(SealError::TooLarge { .. })));
+        assert!(matches!(seal(500), Err(SealError::TooLarge { .. })));
+        assert!(matches!(seal(1000), Err(SealError::Encode(_))));
     }
 
     #[test]

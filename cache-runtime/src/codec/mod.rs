@@ -99,15 +99,21 @@ pub(crate) enum EncodeError {
     Decode(CodecError),
     #[error("the value comes back changed: its codec does not carry it")]
     Changed,
+    #[error("the value takes {0} bytes")]
+    TooLong(usize),
 }
 
-/// The bytes of a value, of which it is known that they are read as the same value.
+/// The bytes of a value, no more than `max_len`, of which it is known that they are read as the same value.
 pub(crate) fn encode<T: Serialize + DeserializeOwned, C: Codec>(
     value: &T,
+    max_len: usize,
 ) -> Result<Vec<u8>, EncodeError> {
     // Before the codec sees it: what nests without end does not get further.
     let given = fingerprint::of(value).map_err(|error| EncodeError::Encode(error.into()))?;
     let bytes = C::encode(value).map_err(EncodeError::Encode)?;
+    if bytes.len() > max_len {
+        return Err(EncodeError::TooLong(bytes.len()));
+    }
     let read: T = C::decode(&bytes).map_err(EncodeError::Decode)?;
     match fingerprint::of(&read) {
         Ok(found) if found == given => Ok(bytes),
@@ -125,11 +131,11 @@ mod tests {
     use super::*;
 
     fn stored<C: Codec, T: Serialize + DeserializeOwned>(value: &T) -> bool {
-        encode::<T, C>(value).is_ok()
+        encode::<T, C>(value, usize::MAX).is_ok()
     }
 
     fn changed<C: Codec, T: Serialize + DeserializeOwned>(value: &T) -> bool {
-        matches!(encode::<T, C>(value), Err(EncodeError::Changed))
+        matches!(encode::<T, C>(value, usize::MAX), Err(EncodeError::Changed))
     }
 
     #[derive(Debug, Serialize, Deserialize)]
@@ -171,9 +177,8 @@ mod tests {
 
     #[test]
     fn what_does_not_come_back_is_refused() {
-        let left_out = encode::<_, MessagePack>(&LeftOut {
-            name: String::new(),
-        });
+        let name = String::new();
+        let left_out = encode::<_, MessagePack>(&LeftOut { name }, usize::MAX);
         assert!(matches!(left_out, Err(EncodeError::Decode(_))));
         let name = "Ada".to_owned();
         assert!(stored::<MessagePack, _>(&LeftOut { name }));
