@@ -64,7 +64,7 @@ impl Caller {
             } else if self.one_in(40) {
                 self.overlap_mutations().await;
             } else if self.one_in(6) {
-                self.overtake_a_failing_load().await;
+                self.overtake_a_load().await;
             } else if self.one_in(12) {
                 self.overtake_a_renewed_lease().await;
             } else {
@@ -90,8 +90,9 @@ impl Caller {
         tokio::join!(slow, quick);
     }
 
-    /// A load fails, and gives its lease back, when the slot holds the fence of a mutation that is yet to commit.
-    async fn overtake_a_failing_load(&mut self) {
+    /// A mutation raises its fence when a load is about to take its lease, or has it; and that load ends, or fails and gives its
+    /// lease back, before the mutation commits.
+    async fn overtake_a_load(&mut self) {
         let key = self.random.u64(0..COLD_KEYS / 2) * 2;
         let before = self.up_to_ms(4);
         // Leaves the slot empty, so that the load is likely to take the lease.
@@ -99,11 +100,14 @@ impl Caller {
             .await;
         let mut other = self.fork();
         let (there, back) = (self.up_to_ms(10), self.up_to(FENCE / 8));
-        let source = Source::new(self.database.clone(), there, back, true);
+        let source = Source::new(self.database.clone(), there, back, self.random.bool());
         let load = self.read(key, source, None, false);
         let mutation = async {
-            let later = other.up_to(FENCE / 16);
-            tokio::time::sleep(later).await;
+            // At once, the fence is raised between the look at the empty slot and the lease.
+            if other.random.bool() {
+                let later = other.up_to(FENCE / 16);
+                tokio::time::sleep(later).await;
+            }
             let before = FENCE / 10 + other.up_to(FENCE / 5);
             other
                 .change(key, Kind::FencedOrFail, Fate::Commit, before, None)
