@@ -106,7 +106,7 @@ fn disabled(id: u64) -> u64 {
     now!(number(black_box(id)))
 }
 
-#[library_benchmark(config = at_most(7900))]
+#[library_benchmark(config = at_most(6200))]
 #[bench::canned(reply(12_345))]
 fn redis_hit(reply: Vec<u8>) -> Option<User> {
     match read_slot(black_box(reply)) {
