@@ -21,7 +21,7 @@ pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How values of one call site become bytes in Redis, and values again: `#[cached(codec = …)]`, [`Cache::with_codec`].
 ///
-/// [`MessagePack`] unless another is named; with the feature `json` there is [`Json`]. The embedded store and the local tier keep
+/// [`MessagePack`] unless another is named; with the feature `json` there is `Json`. The embedded store and the local tier keep
 /// values as they are, and use no codec.
 ///
 /// Nothing is stored changed. When a value is stored, it is encoded, decoded again, and the two are compared by all that their
