@@ -1,19 +1,71 @@
 //! How a model is explored to its end, and how a counterexample is told.
 
+use std::fmt::{Debug, Display};
 use std::hash::Hash;
+use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model, Path};
 
 /// A model whose paths can be told.
 pub(crate) trait Tale:
-    Model<State: Clone + Hash + PartialEq + Send + Sync + 'static, Action: Clone + PartialEq>
-    + Clone
+    Model<
+        State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+        Action: Clone + Debug + PartialEq,
+    > + Clone
     + Send
     + Sync
     + 'static
 {
+    /// Who takes part.
+    fn cast(&self) -> &impl Display;
+
+    /// The same, asked another question.
+    fn asked(&self, question: Question) -> Self;
+
     /// Tells a path, numbered, with what has become of the world after each action.
     fn tell(&self, path: Path<Self::State, Self::Action>) -> String;
+}
+
+/// What is asked of the checker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Whether every state keeps the promises.
+    Promises,
+    /// Whether what ought to happen happens in some state: a world in which nothing does keeps every promise.
+    Examples,
+}
+
+/// Explores models to their end.
+pub(crate) fn explore<M: Tale>(models: impl IntoIterator<Item = M>) {
+    for model in models {
+        let examples = model.asked(Question::Examples);
+        examples.checker().spawn_bfs().join().assert_properties();
+        let begun = Instant::now();
+        match check(&model) {
+            Ok(states) => println!("{}: {states} states, {:.1?}", model.cast(), begun.elapsed()),
+            Err(Refutation { promise, told, .. }) => {
+                panic!("{} breaks {promise}:\n{told}", model.cast())
+            }
+        }
+    }
+}
+
+/// Looks among models with a rule broken for one that breaks a promise.
+pub(crate) fn is_refuted(name: &str, models: impl IntoIterator<Item = impl Tale>) -> bool {
+    for model in models {
+        if let Err(Refutation {
+            promise,
+            actions,
+            told,
+        }) = check(&model)
+        {
+            let cast = model.cast();
+            println!("{name}: refuted by {cast} in {actions} actions, {promise}\n{told}");
+            return true;
+        }
+    }
+    println!("{name}: survives");
+    false
 }
 
 /// The shortest way to break a promise.

@@ -32,60 +32,24 @@ mod readers;
 mod world;
 mod writers;
 
-use std::time::Instant;
-
-use stateright::{Checker, Model};
-
 use casts::{
     all_readers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts, small,
     three_readers, three_writers, two_readers_and_a_refresher,
 };
 use checking::{Refutation, check};
 use mutants::{CLAIMS, MUTANTS, Mutant, SPARE};
-use protocol::{Cast, Protocol, Question};
+use protocol::{Cast, Protocol};
 use writers::Newest;
 
 /// Explores casts to their end.
 fn explore(casts: impl IntoIterator<Item = Cast>) {
-    for cast in casts {
-        let protocol = Protocol::faithful(cast);
-        let examples = Protocol {
-            question: Question::Examples,
-            ..protocol.clone()
-        };
-        examples.checker().spawn_bfs().join().assert_properties();
-        let begun = Instant::now();
-        match check(&protocol) {
-            Ok(states) => println!(
-                "{}: {states} states, {:.1?}",
-                protocol.cast,
-                begun.elapsed()
-            ),
-            Err(Refutation { promise, told, .. }) => {
-                panic!("{} breaks {promise}:\n{told}", protocol.cast)
-            }
-        }
-    }
+    checking::explore(casts.into_iter().map(Protocol::faithful));
 }
 
 /// Looks for a cast in which the mutant breaks a promise.
 fn is_refuted(mutant: Mutant) -> bool {
-    let name = mutant.name;
-    for cast in small() {
-        let protocol = mutant.with(cast);
-        if let Err(Refutation {
-            promise,
-            actions,
-            told,
-        }) = check(&protocol)
-        {
-            let cast = &protocol.cast;
-            println!("{name}: refuted by {cast} in {actions} actions, {promise}\n{told}");
-            return true;
-        }
-    }
-    println!("{name}: survives");
-    false
+    let models = small().map(|cast| mutant.with(cast));
+    checking::is_refuted(mutant.name, models)
 }
 
 #[test]

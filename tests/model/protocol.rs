@@ -1,11 +1,11 @@
 //! The protocol as a model: who takes part, by which rules, and what must hold in every state.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Display, Write};
 
 use cache_runtime::slot::{Fence, Reply, Slot, Step, Token, apply};
 use stateright::{Model, Path, Property};
 
-use crate::checking::Tale;
+use crate::checking::{Question, Tale};
 use crate::readers::{Caller, Reader, Turn, lease, next};
 use crate::world::{Broken, Floor, Stored, Version, World, first, foreign};
 use crate::writers::{Deed, Mutation, Writer, fence};
@@ -70,15 +70,6 @@ pub(crate) enum Habit {
     ClaimLost,
     /// The same of a fence that has forgotten it at its bound.
     ClaimForgotten,
-}
-
-/// What is asked of the checker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Whether every state keeps the promises.
-    Promises,
-    /// Whether what ought to happen happens in some state: a world in which nothing does keeps every promise.
-    Examples,
 }
 
 /// The model.
@@ -269,6 +260,17 @@ impl Model for Protocol {
 }
 
 impl Tale for Protocol {
+    fn cast(&self) -> &impl Display {
+        &self.cast
+    }
+
+    fn asked(&self, question: Question) -> Self {
+        Self {
+            question,
+            ..self.clone()
+        }
+    }
+
     /// With what the slot holds after each action.
     fn tell(&self, path: Path<World, Action>) -> String {
         let mut told = String::new();

@@ -38,55 +38,21 @@ mod protocol;
 mod reduction;
 mod world;
 
-use std::time::Instant;
-
-use stateright::{Checker, Model};
-
-use crate::checking::{Refutation, check};
+use crate::checking;
 
 use casts::{large, one_reader, shared, small};
 use mutants::{MUTANTS, Mutant, SPARE};
-use protocol::{Cast, Protocol, Question};
+use protocol::{Cast, Protocol};
 
 /// Explores casts to their end.
 fn explore(casts: impl IntoIterator<Item = Cast>) {
-    for cast in casts {
-        let protocol = Protocol::new(cast, None);
-        let mut examples = protocol.clone();
-        examples.question = Question::Examples;
-        examples.checker().spawn_bfs().join().assert_properties();
-        let begun = Instant::now();
-        match check(&protocol) {
-            Ok(states) => println!(
-                "{}: {states} states, {:.1?}",
-                protocol.cast,
-                begun.elapsed()
-            ),
-            Err(Refutation { promise, told, .. }) => {
-                panic!("{} breaks {promise}:\n{told}", protocol.cast)
-            }
-        }
-    }
+    checking::explore(casts.into_iter().map(|cast| Protocol::new(cast, None)));
 }
 
 /// Looks among casts for one in which the mutant breaks a promise.
 fn is_refuted(mutant: &Mutant, casts: impl Iterator<Item = Cast>) -> bool {
-    let name = mutant.name;
-    for cast in casts {
-        let protocol = Protocol::new(cast, Some(mutant.habit));
-        if let Err(Refutation {
-            promise,
-            actions,
-            told,
-        }) = check(&protocol)
-        {
-            let cast = &protocol.cast;
-            println!("{name}: refuted by {cast} in {actions} actions, {promise}\n{told}");
-            return true;
-        }
-    }
-    println!("{name}: survives");
-    false
+    let models = casts.map(|cast| Protocol::new(cast, Some(mutant.habit)));
+    checking::is_refuted(mutant.name, models)
 }
 
 /// With `MODEL_CASTS=large` in the environment also those of 15 million states, which take minutes even with

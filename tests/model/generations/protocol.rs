@@ -1,10 +1,10 @@
 //! The protocol as a model: who takes part, by which rules, and what must hold in every state.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Display, Write};
 
 use stateright::{Model, Path, Property};
 
-use crate::checking::Tale;
+use crate::checking::{Question, Tale};
 
 use super::callers::{Aim, Deed, Reply, Role, Stage};
 use super::world::{Broken, Floor, Known, Record, Slot, World};
@@ -88,15 +88,6 @@ pub(crate) enum Habit {
     MarkAny,
     /// A move of the epoch returns at once.
     MoveHasty,
-}
-
-/// What is asked of the checker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Whether every state keeps the promises.
-    Promises,
-    /// Whether what ought to happen happens in some state: a world in which nothing does keeps every promise.
-    Examples,
 }
 
 /// The model.
@@ -323,6 +314,17 @@ impl Model for Protocol {
 }
 
 impl Tale for Protocol {
+    fn cast(&self) -> &impl Display {
+        &self.cast
+    }
+
+    fn asked(&self, question: Question) -> Self {
+        Self {
+            question,
+            ..self.clone()
+        }
+    }
+
     /// With what the store holds after each action.
     fn tell(&self, path: Path<World, Action>) -> String {
         let mut told = String::new();
