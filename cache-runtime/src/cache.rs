@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::background::Background;
 use crate::backoff::backoff;
+use crate::budget::Budget;
 use crate::codec::{Codec, MessagePack};
 use crate::coded::CodedCache;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
@@ -518,10 +519,10 @@ impl Cache {
         step: Step<Payload>,
         ttl: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
-        let limit = self.inner.settings.store_budget;
+        let budget = Budget::of(self.inner.settings.store_budget);
         self.inner
             .store
-            .apply(rendered, step, ttl, limit)
+            .apply(rendered, step, ttl, budget)
             .await
             .map_err(|error| {
                 self.inner.counters.add(Count::store_errors);
@@ -640,8 +641,8 @@ impl Inner {
             let (inner, key) = (self.clone(), key.clone());
             let running = self.background.begin();
             runtime.spawn(async move {
-                let limit = inner.settings.store_budget;
-                let _ = inner.store.apply(&key, step, Duration::ZERO, limit).await;
+                let budget = Budget::of(inner.settings.store_budget);
+                let _ = inner.store.apply(&key, step, Duration::ZERO, budget).await;
                 drop(running);
             });
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
@@ -117,11 +118,11 @@ impl Effects {
         ttl: Duration,
     ) -> Vec<Result<Reply<Payload>, CacheError>> {
         let inner = &self.cache.inner;
-        let limit = inner.settings.store_budget;
+        let budget = Budget::of(inner.settings.store_budget);
         let steps = self
             .keys
             .iter()
-            .map(|key| inner.store.apply(key, step.clone(), ttl, limit));
+            .map(|key| inner.store.apply(key, step.clone(), ttl, budget));
         let results = together(steps).await;
         for _ in results.iter().filter(|result| result.is_err()) {
             self.count(Count::store_errors);

@@ -50,6 +50,7 @@ mod background;
 mod backoff;
 #[cfg(feature = "redis")]
 mod breaker;
+mod budget;
 mod cache;
 mod clock;
 mod codec;

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::budget::Budget;
 use crate::cache::{Cache, Inner, global, seal_error};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
@@ -268,10 +269,10 @@ pub async fn apply_step(
     ttl: Duration,
 ) -> Result<Reply<Bytes>, CacheError> {
     let inner = &cache.inner;
-    let limit = inner.settings.store_budget;
+    let budget = Budget::of(inner.settings.store_budget);
     let reply = inner
         .store
-        .apply(&cache.render(key), step.map(Payload::Sealed), ttl, limit)
+        .apply(&cache.render(key), step.map(Payload::Sealed), ttl, budget)
         .await?;
     Ok(reply.map(Payload::into_bytes))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::envelope::{SealError, Unreadable, unpacked_len};
@@ -116,40 +117,52 @@ impl<'a> Call<'a> {
         if self.budget.is_zero() {
             return Err(CacheError::new(ErrorKind::Timeout));
         }
-        let started = Instant::now();
-        let reply = self
-            .inner
-            .store
-            .apply(&self.key, step, ttl, self.budget)
-            .await;
-        self.budget = self.budget.saturating_sub(started.elapsed());
-        if let Err(error) = &reply {
-            self.tally.add(Count::store_errors);
-            tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
+        let budget = Budget::of(self.budget);
+        let reply = self.inner.store.apply(&self.key, step, ttl, budget).await;
+        match &reply {
+            // Nothing follows that would need to know.
+            Ok(Reply::Hit(..)) => return reply,
+            Ok(_) => {}
+            Err(error) => {
+                self.tally.add(Count::store_errors);
+                tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
+            }
         }
+        self.budget = budget.left();
         reply
     }
 
-    /// Finds out what to do.
-    async fn next(&mut self) -> Turn {
+    /// Reads the slot; `Err` where the call is to go past the cache.
+    async fn look(&mut self) -> Result<Reply<Payload>, Count> {
         if self.inner.recovery.len() > 0 {
             self.inner.work_on_recovery();
         }
         if self.inner.recovery.concerns(&self.key) {
-            return Turn::Alone(Count::bypasses_fenced);
+            return Err(Count::bypasses_fenced);
         }
-        while self.looks < MAX_LOOKS {
-            self.looks += 1;
-            if self.policy.is_local() {
-                self.stamp = self.inner.store.stamp(&self.key);
-            }
-            let reply = match self.unreadable {
-                None => self.step(Step::Read, Duration::ZERO).await,
+        self.looks += 1;
+        if self.policy.is_local() {
+            self.stamp = self.inner.store.stamp(&self.key);
+        }
+        let reply = self.step(Step::Read, Duration::ZERO).await;
+        reply.map_err(|_| Count::bypasses_store)
+    }
+
+    /// Finds out what to do, after a look that brought no value for this call.
+    async fn next(&mut self, mut looked: Option<Result<Reply<Payload>, Count>>) -> Turn {
+        loop {
+            let reply = match (looked.take(), self.unreadable) {
+                (Some(reply), _) => reply,
+                (None, _) if self.looks >= MAX_LOOKS => Err(Count::bypasses_waited),
+                (None, None) => self.look().await,
                 // As good as absent, and to be replaced.
-                Some(_) => Ok(Reply::Miss),
+                (None, Some(_)) => {
+                    self.looks += 1;
+                    Ok(Reply::Miss)
+                }
             };
             let leased = match reply {
-                Err(_) => return Turn::Alone(Count::bypasses_store),
+                Err(reason) => return Turn::Alone(reason),
                 Ok(Reply::Hit(token, payload)) => return Turn::Hit(token, payload),
                 Ok(Reply::Leased(token)) => token,
                 Ok(Reply::Miss) => match self.acquire().await {
@@ -162,7 +175,6 @@ impl<'a> Call<'a> {
                 return turn;
             }
         }
-        Turn::Alone(Count::bypasses_waited)
     }
 
     /// Tries to take the lease; `Err` with the lease of another who was faster.
@@ -244,13 +256,12 @@ impl<'a> Call<'a> {
             }
             tracked = self.inner.store.tracked(&self.key);
 
-            let limit = self.budget.min(left);
-            match self
+            let budget = Budget::of(self.budget.min(left));
+            let looking = self
                 .inner
                 .store
-                .apply(&self.key, Step::Read, Duration::ZERO, limit)
-                .await
-            {
+                .apply(&self.key, Step::Read, Duration::ZERO, budget);
+            match looking.await {
                 Ok(Reply::Leased(token)) if token == lease.seat.token() => {}
                 Ok(Reply::Hit(token, payload)) => {
                     lease.seat.land(Landing::Value(payload.clone()));
@@ -267,6 +278,24 @@ impl<'a> Call<'a> {
                 }
             }
         }
+    }
+
+    /// What a call returns that has read this value; `None` if that is none for it.
+    fn hit<R, S, D>(&mut self, token: Token, payload: &Payload) -> Option<R>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        D: Codec,
+    {
+        if let Ok(value) = self.open::<_, D>(payload) {
+            self.keep(value.as_ref(), payload);
+            if let Some(value) = R::from_stored(value) {
+                self.tally.add(Count::hits);
+                return Some(value);
+            }
+        }
+        self.tally.add(Count::unreadable);
+        self.unreadable = Some(token);
+        None
     }
 
     /// Reads a value, which is `None` if it is known to be absent.
@@ -344,12 +373,12 @@ impl Lease {
         loop {
             timer::sleep(settings.lease / 3).await;
             let step = Step::Renew(self.seat.token());
-            if let Ok(Reply::Refused) = self
+            let budget = Budget::of(settings.store_budget);
+            let renewing = self
                 .inner
                 .store
-                .apply(self.seat.key(), step, settings.lease, settings.store_budget)
-                .await
-            {
+                .apply(self.seat.key(), step, settings.lease, budget);
+            if let Ok(Reply::Refused) = renewing.await {
                 return std::future::pending().await;
             }
         }
@@ -381,20 +410,36 @@ where
     C: ErrorSharing<R::Error>,
     D: Codec,
 {
+    let looked = call.look().await;
+    let looked = match looked {
+        Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
+            Some(value) => return value,
+            None => None,
+        },
+        looked => Some(looked),
+    };
+    // Boxed: what a hit does not need is several times as large.
+    Box::pin(go_on::<R, S, C, D>(call, looked, sharing, body)).await
+}
+
+/// Goes on after a first look.
+async fn go_on<R, S, C, D>(
+    mut call: Call<'_>,
+    mut looked: Option<Result<Reply<Payload>, Count>>,
+    sharing: C,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
     loop {
-        let reason = match call.next().await {
-            Turn::Hit(token, payload) => {
-                if let Ok(value) = call.open::<_, D>(&payload) {
-                    call.keep(value.as_ref(), &payload);
-                    if let Some(value) = R::from_stored(value) {
-                        call.tally.add(Count::hits);
-                        return value;
-                    }
-                }
-                call.tally.add(Count::unreadable);
-                call.unreadable = Some(token);
-                continue;
-            }
+        let reason = match call.next(looked.take()).await {
+            Turn::Hit(token, payload) => match call.hit::<R, S, D>(token, &payload) {
+                Some(value) => return value,
+                None => continue,
+            },
             Turn::Landed(landing) => {
                 let shared = match &landing {
                     Landing::Value(payload) => {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::backoff::backoff;
+use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::error::{CacheError, ErrorKind};
 use crate::invalidation::Ending;
@@ -211,7 +212,8 @@ impl Inner {
                 return false;
             }
             let step = mutation.ending.step();
-            match self.store.apply(&key, step, Duration::ZERO, ATTEMPT).await {
+            let budget = Budget::of(ATTEMPT);
+            match self.store.apply(&key, step, Duration::ZERO, budget).await {
                 Ok(_) => {
                     self.recovery.remove(&key, mutation);
                     self.counters.add(Count::invalidations);

@@ -15,6 +15,7 @@ mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::error::CacheError;
 use crate::key::RenderedKey;
 use crate::outcome::CacheValue;
@@ -43,7 +44,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Carries out one step. What it stores lives for `ttl`; an answer takes at most `limit`.
+    /// Carries out one step. What it stores lives for `ttl`; an answer takes at most `budget`.
     ///
     /// # Cancel safety
     ///
@@ -58,14 +59,14 @@ impl Store {
         key: &RenderedKey,
         step: Step<Payload>,
         ttl: Duration,
-        limit: Duration,
+        budget: Budget,
     ) -> Result<Reply<Payload>, CacheError> {
         #[cfg(not(feature = "redis"))]
-        let _ = limit;
+        let _ = budget;
         match self {
             Self::Embedded(store) => Ok(store.apply(key, step, ttl)),
             #[cfg(feature = "redis")]
-            Self::Redis(store) => store.apply(key, step, ttl, limit).await,
+            Self::Redis(store) => store.apply(key, step, ttl, budget).await,
         }
     }
 

@@ -1,36 +1,39 @@
 //! Natural batching: reads that come while others are on their way go together, as one `MGET`.
 //!
-//! A connection that is idle sends a read at once, alone. While [`MAX_IN_FLIGHT`] requests are on their way, reads gather; when
-//! one of those is answered, what has gathered goes as one. There is no timer: nobody waits for company, only for an answer that
-//! is on its way already.
+//! A connection with little to do sends a read at once, alone. From [`MAX_ALONE`] reads on their way, those that come gather. A
+//! task sends what has gathered as soon as its thread has nothing else to run, so that everyone who was about to read is among
+//! them; at most [`MAX_SENDERS`] of these tasks wait for an answer. There is no timer: nobody waits for company, only for those
+//! that run already.
 //!
 //! A read joins only a batch that was not yet sent. What it is answered was therefore read after it began, as if it had been
 //! sent alone.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use redis::aio::ConnectionManager;
 use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 use tokio::time::timeout_at;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::generation::SlotName;
 use crate::lock::lock;
-use crate::timer;
 
-/// How many requests of one connection are on their way before reads gather. More than one, so that the server works while
-/// answers are taken apart here, and few callers need not wait for each other.
-const MAX_IN_FLIGHT: usize = 4;
+/// How many reads of one connection are on their way alone before reads gather. The redis crate writes such reads together as well;
+/// measured with two workers, an `MGET` costs less from about this many (figures in `BENCHMARKS.md`).
+const MAX_ALONE: usize = 16;
 
-/// A request that goes alone is polled by its caller, who may have stopped doing that. After this time it stands in nobody's way; a task sees to that.
-const STALLED: Duration = Duration::from_millis(20);
+/// How many batches of one connection are on their way at a time. More than one, so that the server works while answers are
+/// taken apart here; few, so that each carries many.
+const MAX_SENDERS: usize = 3;
 
 /// How many slots one batch reads at most.
 const MAX_SLOTS: usize = 128;
@@ -47,24 +50,32 @@ pub(super) struct Batches(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// How many batches are on their way.
-    batches: usize,
-    /// When each of the requests that go alone was sent.
-    alone: Vec<Instant>,
-    /// The last of these is open to whoever comes.
+    /// How many reads that go alone are on their way. They are polled by their callers, who may have stopped doing that: nobody
+    /// waits for them.
+    alone: usize,
+    /// How many tasks send.
+    senders: usize,
+    /// The last of these is open to whoever comes. While there is one, there is a sender that will take it.
     waiting: VecDeque<Arc<Batch>>,
     /// How many bytes a slot has brought lately, on average.
     slot_len: usize,
-    /// Whether a task looks after what waits.
-    is_guarded: bool,
 }
 
-/// How a read goes.
-pub(super) enum Place {
-    /// Alone, now. To be dropped when it is answered: what has gathered meanwhile follows.
+/// Where a read is.
+enum Place {
     Alone(Option<InFlight>),
     /// With others: the answer comes here.
     Among(Seat),
+}
+
+/// How a read went, or is to go.
+pub(super) enum Read {
+    /// Alone, now. To be dropped when it is answered.
+    Alone(Option<InFlight>),
+    /// With others, and its own budget ends before that of its batch: it needs a clock of its own.
+    Pressed(Seat),
+    /// With others.
+    Answered(RedisResult<Value>),
 }
 
 impl Batches {
@@ -72,50 +83,77 @@ impl Batches {
         Self(Arc::default())
     }
 
-    /// Finds a place for a read on the connection that these are the batches of.
-    pub(super) fn board(
+    /// Finds a place for a read on the connection that these are the batches of, and waits there for the answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has left its place. A batch that nobody waits for is not sent.
+    pub(super) async fn read(
         &self,
         name: &SlotName<'_>,
-        (now, until): (Instant, Instant),
+        until: Instant,
         manager: &ConnectionManager,
+    ) -> Read {
+        let mut seat: Option<Seat> = None;
+        poll_fn(|context| {
+            if let Some(seat) = &mut seat {
+                return Pin::new(seat).poll(context).map(Read::Answered);
+            }
+            match self.board(name, until, manager, context.waker()) {
+                Place::Alone(in_flight) => Poll::Ready(Read::Alone(in_flight)),
+                Place::Among(own) if until < own.batch.until => Poll::Ready(Read::Pressed(own)),
+                Place::Among(own) => {
+                    seat = Some(own);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    fn board(
+        &self,
+        name: &SlotName<'_>,
+        until: Instant,
+        manager: &ConnectionManager,
+        reader: &Waker,
     ) -> Place {
         let mut state = lock(&self.0);
-        if state.in_flight() >= MAX_IN_FLIGHT {
-            state.pass_over_the_stalled(now);
-        }
-        if state.in_flight() < MAX_IN_FLIGHT {
-            state.alone.push(now);
-            return Place::Alone(Some(InFlight {
-                batches: self.clone(),
-                sent: now,
-                manager: manager.clone(),
-            }));
+        if state.alone < MAX_ALONE && state.senders == 0 {
+            state.alone += 1;
+            return Place::Alone(Some(InFlight(self.clone())));
         }
         let most = (MAX_BYTES / state.slot_len.max(1)).clamp(1, MAX_SLOTS);
         if let Some(batch) = state.waiting.back()
-            && let Some(seat) = batch.board(name, until, most)
+            && let Some(seat) = batch.board(name, most, reader)
         {
             return Place::Among(seat);
         }
+        let Ok(runtime) = Handle::try_current() else {
+            return Place::Alone(None);
+        };
         if state.waiting.len() >= MAX_WAITING {
             return Place::Alone(None);
         }
-        if !state.is_guarded
-            && let Ok(runtime) = Handle::try_current()
-        {
-            state.is_guarded = true;
-            runtime.spawn(self.clone().guard(manager.clone()));
-        }
-        let batch = Arc::new(Batch::new(now, until));
-        let place = match batch.board(name, until, most) {
-            Some(seat) => Place::Among(seat),
-            None => Place::Alone(None),
+        let batch = Arc::new(Batch::new(until));
+        let Some(seat) = batch.board(name, most, reader) else {
+            return Place::Alone(None);
         };
         state.waiting.push_back(batch);
-        place
+        if state.senders < MAX_SENDERS {
+            state.senders += 1;
+            drop(state);
+            let sender = Sender {
+                batches: self.clone(),
+                batch: None,
+                is_over: false,
+            };
+            runtime.spawn(sender.send(manager.clone()));
+        }
+        Place::Among(seat)
     }
 
-    /// Takes the next batch that somebody waits for; without one, a request less is on its way.
+    /// Takes the next batch that somebody waits for; without one, there is a sender less.
     fn next(&self) -> Option<Arc<Batch>> {
         let mut state = lock(&self.0);
         while let Some(batch) = state.waiting.pop_front() {
@@ -123,44 +161,8 @@ impl Batches {
                 return Some(batch);
             }
         }
-        state.batches -= 1;
+        state.senders -= 1;
         None
-    }
-
-    /// Sends what waits for requests that nobody polls, and looks again for as long as something waits.
-    async fn guard(self, manager: ConnectionManager) {
-        loop {
-            timer::sleep(STALLED).await;
-            {
-                let mut state = lock(&self.0);
-                let now = Instant::now();
-                state.pass_over_the_stalled(now);
-                let Some(batch) = state.waiting.front() else {
-                    state.is_guarded = false;
-                    return;
-                };
-                let is_stalled = now.saturating_duration_since(batch.begun) >= STALLED;
-                if !is_stalled || state.in_flight() >= MAX_IN_FLIGHT {
-                    continue;
-                }
-                state.batches += 1;
-            }
-            self.clone().run(manager.clone()).await;
-        }
-    }
-
-    /// Sends batches for as long as reads gather.
-    async fn run(self, mut manager: ConnectionManager) {
-        while let Some(batch) = self.next() {
-            let asking = Asking {
-                batches: &self,
-                batch: &batch,
-                is_over: false,
-            };
-            let answer = timeout_at(batch.until.into(), batch.ask(&mut manager)).await;
-            let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
-            asking.end(answer.unwrap_or_else(timed_out));
-        }
     }
 
     fn note(&self, bytes: usize, slots: usize) {
@@ -169,74 +171,63 @@ impl Batches {
     }
 }
 
-impl State {
-    /// Requests that go alone and have taken too long count no more.
-    fn pass_over_the_stalled(&mut self, now: Instant) {
-        self.alone
-            .retain(|sent| now.saturating_duration_since(*sent) < STALLED);
-    }
-
-    fn in_flight(&self) -> usize {
-        self.batches + self.alone.len()
-    }
-}
-
-/// A request that goes alone, and is on its way.
-pub(super) struct InFlight {
-    batches: Batches,
-    sent: Instant,
-    manager: ConnectionManager,
-}
+/// A read that goes alone, and is on its way.
+pub(super) struct InFlight(Batches);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        {
-            let mut state = lock(&self.batches.0);
-            if let Some(own) = state.alone.iter().position(|sent| *sent == self.sent) {
-                state.alone.swap_remove(own);
-            }
-            if state.waiting.is_empty() || state.in_flight() >= MAX_IN_FLIGHT {
-                return;
-            }
-            state.batches += 1;
-        }
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(self.batches.clone().run(self.manager.clone()))),
-            // Dropped elsewhere, or with its runtime: the next of its requests sends what waits.
-            Err(_) => lock(&self.batches.0).batches -= 1,
-        }
+        lock(&self.0.0).alone -= 1;
     }
 }
 
-/// A batch that was sent. Its readers are told also if the runtime ends before it is answered.
-struct Asking<'a> {
-    batches: &'a Batches,
-    batch: &'a Batch,
+/// A task that sends batches for as long as reads gather.
+struct Sender {
+    batches: Batches,
+    /// The one that is on its way.
+    batch: Option<Arc<Batch>>,
     is_over: bool,
 }
 
-impl Asking<'_> {
-    fn end(mut self, answer: RedisResult<Vec<Value>>) {
-        self.is_over = true;
-        if let Some((bytes, slots)) = self.batch.answer(answer) {
-            self.batches.note(bytes, slots);
+impl Sender {
+    async fn send(mut self, mut manager: ConnectionManager) {
+        loop {
+            // Those who run now, such as the readers that were just answered, come along with the next.
+            yield_now().await;
+            let Some(batch) = self.batches.next() else {
+                self.is_over = true;
+                return;
+            };
+            let batch = self.batch.insert(batch);
+            let answer = timeout_at(batch.until.into(), batch.ask(&mut manager)).await;
+            let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            if let Some((bytes, slots)) = batch.answer(answer.unwrap_or_else(timed_out)) {
+                self.batches.note(bytes, slots);
+            }
+            self.batch = None;
         }
     }
 }
 
-impl Drop for Asking<'_> {
+/// Ended before its time, as with its runtime, a sender tells everyone who waits.
+impl Drop for Sender {
     fn drop(&mut self) {
-        if !self.is_over {
+        if self.is_over {
+            return;
+        }
+        let waiting = {
+            let mut state = lock(&self.batches.0);
+            state.senders -= 1;
+            std::mem::take(&mut state.waiting)
+        };
+        for batch in self.batch.iter().chain(&waiting) {
             let ended = io::Error::from(io::ErrorKind::BrokenPipe);
-            self.batch.answer(Err(ended.into()));
-            lock(&self.batches.0).batches -= 1;
+            batch.answer(Err(ended.into()));
         }
     }
 }
 
 /// Slots that are read together.
 struct Batch {
-    begun: Instant,
     /// When its answer must be there: when the budget of its first reader ends. Those who came later have a little more, and
     /// need no clock of their own.
     until: Instant,
@@ -248,6 +239,8 @@ struct Members {
     /// The names, one after the other.
     names: Vec<u8>,
     slots: Vec<Slot>,
+    /// Of their names, beside each other because each who boards looks through them.
+    hashes: Vec<u64>,
     /// Who waits, and for which of the slots. One who has gone is `None`.
     readers: Vec<Option<Reader>>,
     /// How many of them are there.
@@ -257,7 +250,6 @@ struct Members {
 
 struct Slot {
     name: Range<usize>,
-    hash: u64,
     readers: usize,
     value: Value,
 }
@@ -268,50 +260,27 @@ struct Reader {
 }
 
 impl Batch {
-    fn new(begun: Instant, until: Instant) -> Self {
+    fn new(until: Instant) -> Self {
         Self {
-            begun,
             until,
             state: Mutex::default(),
         }
     }
 
     /// Finds room for a read among at most so many slots.
-    fn board(self: &Arc<Self>, name: &SlotName<'_>, until: Instant, most: usize) -> Option<Seat> {
+    fn board(self: &Arc<Self>, name: &SlotName<'_>, most: usize, reader: &Waker) -> Option<Seat> {
         let mut batch = lock(&self.state);
-        let start = batch.names.len();
-        name.write_to(&mut batch.names);
-        let hash = xxh3_64(batch.names.get(start..)?);
-        let same = |slot: &Slot| {
-            slot.hash == hash && batch.names.get(slot.name.clone()) == batch.names.get(start..)
-        };
-        let slot = match batch.slots.iter().position(same) {
-            Some(slot) => {
-                batch.names.truncate(start);
-                slot
-            }
-            None if batch.slots.len() < most => {
-                let name = start..batch.names.len();
-                batch.slots.push(Slot {
-                    name,
-                    hash,
-                    readers: 0,
-                    value: Value::Nil,
-                });
-                batch.slots.len() - 1
-            }
-            None => {
-                batch.names.truncate(start);
-                return None;
-            }
-        };
+        let slot = batch.slot(name, most)?;
         batch.slots.get_mut(slot)?.readers += 1;
-        batch.readers.push(Some(Reader { slot, waker: None }));
+        batch.readers.push(Some(Reader {
+            slot,
+            waker: Some(reader.clone()),
+        }));
         batch.awaited += 1;
         Some(Seat {
-            is_pressed: until < self.until,
             reader: batch.readers.len() - 1,
             batch: self.clone(),
+            has_left: false,
         })
     }
 
@@ -340,8 +309,7 @@ impl Batch {
 
     /// Hands out the answers, and tells how many bytes came for how many slots.
     fn answer(&self, answer: RedisResult<Vec<Value>>) -> Option<(usize, usize)> {
-        let mut wakers = Vec::new();
-        let brought = {
+        let (brought, readers) = {
             let mut batch = lock(&self.state);
             let brought = match answer {
                 Ok(values) => Some(batch.fill(values)),
@@ -350,18 +318,45 @@ impl Batch {
                     None
                 }
             };
-            let readers = batch.readers.iter_mut().flatten();
-            wakers.extend(readers.filter_map(|reader| reader.waker.take()));
-            brought
+            (brought, batch.wakers())
         };
-        for waker in wakers {
-            waker.wake();
+        for reader in readers {
+            reader.wake();
         }
         brought
     }
 }
 
 impl Members {
+    /// The slot of this name, which is added if there is room.
+    fn slot(&mut self, name: &SlotName<'_>, most: usize) -> Option<usize> {
+        let start = self.names.len();
+        name.write_to(&mut self.names);
+        let own = self.names.get(start..)?;
+        let hash = xxh3_64(own);
+        let same = self.hashes.iter().position(|of| *of == hash);
+        let same = same.filter(|slot| {
+            let slot = self.slots.get(*slot);
+            slot.is_some_and(|slot| self.names.get(slot.name.clone()) == Some(own))
+        });
+        if same.is_some() || self.slots.len() >= most {
+            self.names.truncate(start);
+            return same;
+        }
+        self.hashes.push(hash);
+        self.slots.push(Slot {
+            name: start..self.names.len(),
+            readers: 0,
+            value: Value::Nil,
+        });
+        Some(self.slots.len() - 1)
+    }
+
+    fn wakers(&mut self) -> Vec<Waker> {
+        let readers = self.readers.iter_mut().flatten();
+        readers.filter_map(|reader| reader.waker.take()).collect()
+    }
+
     fn fill(&mut self, values: Vec<Value>) -> (usize, usize) {
         self.outcome = Some(Ok(()));
         let is_whole = values.len() == self.slots.len();
@@ -380,8 +375,9 @@ impl Members {
         (bytes, self.slots.len())
     }
 
+    /// What a reader has come for. It leaves.
     fn take(&mut self, reader: usize) -> RedisResult<Value> {
-        let slot = self.readers.get(reader).and_then(Option::as_ref);
+        let slot = self.readers.get_mut(reader).and_then(Option::take);
         let slot = slot.and_then(|reader| self.slots.get_mut(reader.slot));
         match (&self.outcome, slot) {
             (Some(Err(error)), _) => Err(error.clone()),
@@ -399,25 +395,20 @@ impl Members {
 pub(super) struct Seat {
     batch: Arc<Batch>,
     reader: usize,
-    is_pressed: bool,
-}
-
-impl Seat {
-    /// Whether this reader's own budget ends before that of its batch, so that it needs a clock of its own.
-    pub(super) fn is_pressed(&self) -> bool {
-        self.is_pressed
-    }
+    has_left: bool,
 }
 
 impl Future for Seat {
     type Output = RedisResult<Value>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut batch = lock(&self.batch.state);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let own = &mut *self;
+        let mut batch = lock(&own.batch.state);
         if batch.outcome.is_some() {
-            return Poll::Ready(batch.take(self.reader));
+            own.has_left = true;
+            return Poll::Ready(batch.take(own.reader));
         }
-        if let Some(Some(reader)) = batch.readers.get_mut(self.reader) {
+        if let Some(Some(reader)) = batch.readers.get_mut(own.reader) {
             match &mut reader.waker {
                 Some(waker) => waker.clone_from(context.waker()),
                 none => *none = Some(context.waker().clone()),
@@ -429,6 +420,9 @@ impl Future for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if self.has_left {
+            return;
+        }
         let mut batch = lock(&self.batch.state);
         if let Some(reader) = batch.readers.get_mut(self.reader).and_then(Option::take) {
             batch.awaited -= 1;

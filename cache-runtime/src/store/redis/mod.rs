@@ -21,6 +21,7 @@ use super::local::{LocalTier, Stamp};
 use super::{Kept, Payload};
 use crate::backoff::backoff;
 use crate::breaker::Breaker;
+use crate::budget::Budget;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::lock::lock;
@@ -30,7 +31,7 @@ use crate::slot::{Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
 
-use batch::Place;
+use batch::Read;
 use connection::{Connection, Connections};
 use tracking::Is;
 
@@ -97,21 +98,21 @@ impl RedisStore {
         self.detached.store(detached, Ordering::SeqCst);
     }
 
-    /// Carries out one step of the table. An answer takes at most `limit`; where a mutation comes upon an epoch that has just
+    /// Carries out one step of the table. An answer takes at most `budget`; where a mutation comes upon an epoch that has just
     /// moved, it waits [`SETTLE`](generation::SETTLE) on top of that.
     pub(crate) async fn apply(
         self: &Arc<Self>,
         key: &RenderedKey,
         step: Step<Payload>,
         ttl: Duration,
-        limit: Duration,
+        budget: Budget,
     ) -> Result<Reply<Payload>, CacheError> {
         if Need::of(&step) != Need::Proof {
-            return self.carry_through(key, step, ttl, limit).await;
+            return self.carry_through(key, step, ttl, budget).await;
         }
         // Also if it fails: it may be carried out all the same.
         self.local.forget(self.own(key));
-        let result = self.carry_through(key, step, ttl, limit).await;
+        let result = self.carry_through(key, step, ttl, budget).await;
         // What was asked for before it was carried out must not be kept either.
         self.local.forget(self.own(key));
         result
@@ -122,14 +123,13 @@ impl RedisStore {
         key: &RenderedKey,
         step: Step<Payload>,
         ttl: Duration,
-        limit: Duration,
+        budget: Budget,
     ) -> Result<Reply<Payload>, CacheError> {
         self.admit()?;
-        let sent = Instant::now();
-        let until = sent + limit;
+        let (sent, until) = (budget.from, budget.until());
         let result = match self.generations.plan(Need::of(&step), sent) {
             Some(plan) if !plan.asks && matches!(step, Step::Read) => {
-                self.look(key, plan.generation, sent, until).await
+                self.look(key, plan.generation, until).await
             }
             // Boxed: all else is rare beside a look, and its future several times as large.
             plan => Box::pin(self.carry_out(key, &step, ttl, plan, sent, until)).await,
@@ -274,29 +274,36 @@ impl RedisStore {
         &self,
         key: &RenderedKey,
         generation: Generation,
-        sent: Instant,
         until: Instant,
     ) -> Result<Reply<Payload>, CacheError> {
         let connection = self.connections.get().await?;
         let slot = self.slot(key, generation);
-        let place = connection
+        let read = connection
             .batches()
-            .board(&slot, (sent, until), connection.manager());
-        let answer = match place {
-            // Its batch has a clock.
-            Place::Among(place) if !place.is_pressed() => {
-                self.answered(&connection, place.await)?
-            }
-            Place::Among(place) => self.answer(&connection, until, place).await?,
-            Place::Alone(in_flight) => {
-                let mut manager = connection.manager().clone();
-                let asking = async { nothing_of_ours(read(&slot).query_async(&mut manager).await) };
-                let answer = self.answer(&connection, until, asking).await;
+            .read(&slot, until, connection.manager())
+            .await;
+        let answer = match read {
+            Read::Answered(answer) => self.answered(&connection, answer)?,
+            Read::Pressed(seat) => self.answer(&connection, until, seat).await?,
+            Read::Alone(in_flight) => {
+                // Boxed: the redis crate's future is far larger than the rest of a look.
+                let answer = Box::pin(self.look_alone(&connection, &slot, until)).await;
                 drop(in_flight);
                 answer?
             }
         };
         reply(&Step::Read, answer).ok_or_else(|| self.out_of_step(&connection))
+    }
+
+    async fn look_alone(
+        &self,
+        connection: &Connection,
+        slot: &SlotName<'_>,
+        until: Instant,
+    ) -> Result<Value, CacheError> {
+        let mut manager = connection.manager().clone();
+        let asking = async { nothing_of_ours(read(slot).query_async(&mut manager).await) };
+        self.answer(connection, until, asking).await
     }
 
     /// Carries out a step by a plan, and again until the generation it was carried out under is in force.

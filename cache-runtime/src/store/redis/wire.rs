@@ -10,7 +10,7 @@
 //! No UTF-8 text begins with any of the three marks. What another program wrote under our key is therefore told
 //! apart from a slot, and counts as empty.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use crate::slot::Reply;
 use crate::store::Payload;
@@ -28,10 +28,12 @@ pub(crate) fn read(slot: Vec<u8>) -> Reply<Payload> {
     let state = slot.first().copied();
     let token = slot.get(1..PREFIX_LEN).and_then(Token::from_slice);
     match (state, token, slot.len()) {
-        (Some(VALUE), Some(token), _) => Reply::Hit(
-            token,
-            Payload::Sealed(Bytes::from(slot).slice(PREFIX_LEN..)),
-        ),
+        (Some(VALUE), Some(token), _) => {
+            // Not `slice`, which would allocate a count of its owners.
+            let mut envelope = Bytes::from(slot);
+            envelope.advance(PREFIX_LEN);
+            Reply::Hit(token, Payload::Sealed(envelope))
+        }
         (Some(LEASE), Some(token), PREFIX_LEN) => Reply::Leased(token),
         (Some(FENCE), Some(_), len) if len % Token::LEN == 2 => Reply::Fenced,
         _ => Reply::Miss,
