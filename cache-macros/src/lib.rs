@@ -49,7 +49,9 @@ use crate::function::Function;
 /// | option | value | meaning |
 /// | --- | --- | --- |
 /// | `key` | a [template](#key-templates) or a [typed key](#typed-keys) | required: what tells two calls apart |
-/// | `ttl` | a duration | required: how long a value lives at most |
+/// | `ttl` | a duration, or an expression over the arguments | required, or `ttl_by`: how long a value lives at most |
+/// | `ttl_by` | a function of the value, to `Duration` | in place of `ttl`: each value says how long it lives |
+/// | `when` | a function of the value, to `bool` | stores only values it is true for |
 /// | `none_ttl` | a duration | stores an absent value (`None`), too, for this long; without it, absent values are not stored |
 /// | `local_ttl` | a duration, at most `ttl` | keeps values of Redis in this process, too, for at most this long: a hit there asks nobody, and may be this old after an invalidation *by another process*, until that is told |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
@@ -58,7 +60,40 @@ use crate::function::Function;
 /// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
 ///
 /// A duration is a literal: a positive whole number of seconds (`3600`), or a string with units (`"5m"`, `"1h 30m"`,
-/// `"500ms"`, `"2 days"`). The shortest is a millisecond, the longest 100 years.
+/// `"500ms"`, `"2 days"`). The shortest is a millisecond, the longest 100 years. For `ttl` it may also be an expression of type
+/// `Duration` over the arguments, and over what else is in scope; it is evaluated before the body, and only where the call may store
+/// something. What is made to live for less than a millisecond is not stored.
+///
+/// # What is stored, and for how long
+///
+/// `when` and `ttl_by` see a reference to the value: what is in `Ok` and in `Some`. They run after the body, in the call that loaded;
+/// who waits for that call is answered with its value all the same.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_runtime::cached;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Quote { is_final: bool, good_for_ms: u64 }
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Page;
+///
+/// // Prices that may still change are asked for each time; the others live as long as the exchange says.
+/// #[cached(
+///     key = "quote:<symbol>",
+///     when = |quote| quote.is_final,
+///     ttl_by = |quote| Duration::from_millis(quote.good_for_ms),
+/// )]
+/// async fn quote(symbol: &str) -> std::io::Result<Quote> {
+///     # let _ = symbol;
+///     # Ok(Quote { is_final: true, good_for_ms: 60_000 })
+/// }
+///
+/// #[cached(key = "search:<text>:<page>", ttl = if page == 1 { Duration::from_secs(60) } else { Duration::from_secs(600) })]
+/// async fn search(text: &str, page: u32) -> std::io::Result<Page> {
+///     # let _ = text;
+///     # Ok(Page)
+/// }
+/// ```
 ///
 /// # Key templates
 ///
@@ -247,6 +282,85 @@ pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
             args::invalidates::Invalidates::parse(arguments.into(), &function.arguments(), errors);
         let plan = check::invalidates(args, function, errors)?;
         Some(expand::invalidates::expand(&plan))
+    })
+}
+
+/// Stores what the function has written, so that the next read hits.
+///
+/// ```
+/// use cache_runtime::{cached, write_through};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Settings;
+/// # #[derive(Debug)]
+/// # struct DbError;
+///
+/// #[cached(key = "settings:global", ttl = "10m")]
+/// async fn settings() -> Result<Settings, DbError> {
+///     // SELECT …
+///     # Ok(Settings)
+/// }
+///
+/// #[write_through(key = "settings:global", ttl = "10m")]
+/// async fn change_settings(theme: &str) -> Result<Settings, DbError> {
+///     // UPDATE … RETURNING …
+///     # let _ = theme;
+///     # Ok(Settings)
+/// }
+/// ```
+///
+/// What is stored is what is in `Ok` and in `Some`, as by [`cached`](macro@cached#what-is-cached); its type and its `version` and `codec`
+/// must be those of the function that reads it. After a `None` nothing is cached, and nothing after an `Err`, which does not say that
+/// nothing was changed.
+///
+/// # Options
+///
+/// | option | value | meaning |
+/// | --- | --- | --- |
+/// | `key` | a [template](macro@cached#key-templates) or a [typed key](macro@cached#typed-keys) | required: what is written. Arguments need not be in it |
+/// | `ttl`, `ttl_by` | as for [`cached`](macro@cached#options) | required, one of them: how long the value lives at most |
+/// | `when` | a function of the value, to `bool` | stores only values it is true for; others are dropped from the cache |
+/// | `value` | a function of what was returned | what is stored, if not that itself |
+/// | `version`, `codec`, `crate` | as for [`cached`](macro@cached#options) | |
+///
+/// `value` and the other functions run after the body. They may use arguments that are references or `Copy`; what the body has
+/// consumed is gone.
+///
+/// ```
+/// use cache_runtime::write_through;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Settings;
+/// # #[derive(Debug)]
+/// # struct DbError;
+///
+/// #[write_through(key = "settings:<team>", ttl = "10m", value = |()| settings.clone())]
+/// async fn save(team: u64, settings: &Settings) -> Result<(), DbError> {
+///     // UPDATE …
+///     # let _ = (team, settings);
+///     Ok(())
+/// }
+/// ```
+///
+/// On one function, several of these, and [`invalidates`](macro@invalidates) for other keys, may stand together.
+///
+/// # Two writers at a time
+///
+/// A fence stands over the key from before the body until the value takes its place: nobody reads or fills it meanwhile. Where two
+/// writers overlap, neither stores anything, because only the database knows which of them was last; the next read loads. A
+/// process that is killed in between leaves no stale value. The price is a round trip before the body.
+///
+/// # Cancel safety
+///
+/// A call that is dropped drops what was cached, because the body may have committed.
+///
+/// # Errors
+///
+/// The cache adds none. While the cache is off, this invalidates; what the store does not take is kept, and delivered when it is back.
+#[proc_macro_attribute]
+pub fn write_through(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    on_function(item, |function, errors| {
+        let args = args::write_through::WriteThrough::parse(arguments.into(), errors);
+        let plan = check::write_through(args, function, errors)?;
+        Some(expand::write_through::expand(&plan))
     })
 }
 

@@ -25,6 +25,7 @@ use crate::site::call_sites;
 use crate::slot::{Reply, Step};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
+use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
 use crate::token::Tokens;
 
@@ -205,7 +206,8 @@ impl Cache {
             Err(key) => key,
         };
         let call = Call::new(inner, key, policy, Tally::of_cache(inner));
-        read_through::<R, S, _, C>(call, NotShared, async move { load().await }).await
+        let storing = Every::value();
+        read_through::<R, S, _, C>(call, NotShared, storing, async move { load().await }).await
     }
 
     /// This cache, with values encoded by a codec of choice, and not by [`MessagePack`].

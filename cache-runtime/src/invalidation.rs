@@ -39,6 +39,15 @@ impl Effects {
         }
     }
 
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The key that is written, of those who write one.
+    pub(crate) fn written(&self) -> Option<&RenderedKey> {
+        self.keys.first()
+    }
+
     pub(crate) fn add(&mut self, key: RenderedKey) {
         self.keys.push(key);
     }
@@ -80,6 +89,18 @@ impl Effects {
         body: impl Future<Output = R>,
         by_return: impl FnOnce(&R, &mut Self),
     ) -> (R, Result<(), CacheError>) {
+        let returned = self.run_body(body).await;
+        by_return(&returned, self);
+        let delivered = self.deliver().await;
+        (returned, delivered)
+    }
+
+    /// Runs the body alone, and keeps the fence up meanwhile if there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`run`](Self::run).
+    pub(crate) async fn run_body<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.in_doubt = true;
         // Boxed, and only where there is a fence: it is larger than most bodies.
         let hold = self.fence.map(|fence| Box::pin(self.hold(fence)));
@@ -91,9 +112,7 @@ impl Effects {
         })
         .await;
         self.in_doubt = false;
-        by_return(&returned, self);
-        let delivered = self.deliver().await;
-        (returned, delivered)
+        returned
     }
 
     /// Raises the fence. An error means that some keys may be without.
@@ -195,9 +214,11 @@ impl Effects {
             stored &= matches!(reply?, Reply::Done);
         }
         self.keys.clear();
-        if stored {
-            self.count(Count::fills);
-        }
+        self.count(if stored {
+            Count::fills
+        } else {
+            Count::fills_refused
+        });
         Ok(stored)
     }
 
@@ -214,7 +235,7 @@ impl Effects {
         self.cache.inner.queue_invalidations(keys, ending);
     }
 
-    fn count(&self, count: Count) {
+    pub(crate) fn count(&self, count: Count) {
         match self.site {
             Some(site) => site.counters.add(count),
             None => self.cache.inner.counters.add(count),

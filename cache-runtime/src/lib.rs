@@ -29,7 +29,8 @@
 //! # }
 //! ```
 //!
-//! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates), and the derives
+//! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates),
+//!   [`#[write_through]`](macro@write_through), and the derives
 //!   [`CacheKey`](derive@CacheKey) and [`KeyPart`](derive@KeyPart).
 //! - Without macros: [`Cache`] and [`Key`].
 //! - How values become bytes: [`Codec`].
@@ -74,9 +75,11 @@ pub mod slot;
 mod solo;
 mod stats;
 mod store;
+mod storing;
 mod switch;
 mod timer;
 mod token;
+mod write_through;
 
 /// The guides.
 pub mod guide {
@@ -99,7 +102,7 @@ pub mod guide {
 struct Readme;
 
 pub use cache::{Cache, InstallError, global, install};
-pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
+pub use cache_macros::{CacheKey, KeyPart, cached, invalidates, write_through};
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{Codec, CodecError, MessagePack};

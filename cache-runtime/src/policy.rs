@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::storing::Selects;
+
 /// What is stored under a key, and for how long.
 ///
 /// ```
@@ -57,7 +59,13 @@ impl Policy {
         self
     }
 
-    /// How long a value lives at most.
+    /// The same for values that live for another time.
+    pub(crate) const fn living(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// How long a value lives at most. Zero for a call site whose every call or value says so itself (`ttl = <expression>`, `ttl_by`).
     #[must_use]
     pub const fn ttl(&self) -> Duration {
         self.ttl
@@ -80,9 +88,13 @@ impl Policy {
     }
 
     /// How long this value may be kept in this process.
-    pub(crate) fn local_ttl_of<T>(&self, value: Option<&T>) -> Option<Duration> {
+    pub(crate) fn local_ttl_of<T>(
+        &self,
+        value: Option<&T>,
+        storing: &impl Selects<T>,
+    ) -> Option<Duration> {
         let ttl = match value {
-            Some(_) => self.ttl,
+            Some(value) => storing.ttl_of(value, self)?,
             None => self.none_ttl?,
         };
         Some(self.local_ttl?.min(ttl))

@@ -13,6 +13,8 @@ pub use crate::site::{CALL_SITES, CallSite, Effect};
 
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
+pub use crate::storing::{Selects, every};
+pub use crate::write_through::{Keyed, Made, made, write_through};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::outcome::{ResultOf, View};
 use crate::read_through::{Call, Tally, read_through};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
+use crate::storing::Every;
 use crate::switch::{self, Mode};
 
 /// How a call of a cached function goes on.
@@ -55,6 +58,29 @@ pub struct CachedCall {
     site: &'static CallSite,
     policy: Policy,
     key: RenderedKey,
+}
+
+impl CachedCall {
+    fn into_call(self) -> Call<'static> {
+        let Self {
+            inner,
+            site,
+            policy,
+            key,
+        } = self;
+        Call::new(inner, key, policy, Tally::of_site(inner, site))
+    }
+}
+
+impl<R> Begun<R> {
+    /// Sets how long lives what this call stores, if it may store anything.
+    #[must_use]
+    pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Self::Cached(call) = &mut self {
+            call.policy = call.policy.living(ttl());
+        }
+        self
+    }
 }
 
 /// Begins a call of a cached function.
@@ -113,14 +139,26 @@ where
     C: ErrorSharing<R::Error>,
     D: Codec,
 {
-    let CachedCall {
-        inner,
-        site,
-        policy,
-        key,
-    } = call;
-    let call = Call::new(inner, key, policy, Tally::of_site(inner, site));
-    read_through::<R, S, C, D>(call, sharing, body).await
+    let call = call.into_call();
+    let storing = Every::value();
+    read_through::<R, S, C, D>(call, sharing, storing, body).await
+}
+
+/// The same, where values are chosen.
+pub async fn cached_by<R, S, C, D>(
+    call: CachedCall,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
+    let call = call.into_call();
+    read_through::<R, S, C, D>(call, sharing, storing, body).await
 }
 
 /// Renders a key of the global cache, as a call does, for the benchmarks.
@@ -135,6 +173,11 @@ pub fn with_key<T>(write: impl FnOnce(&mut KeyWriter), read: impl FnOnce(&[u8]) 
 #[must_use]
 pub fn effects(site: &'static CallSite) -> Effects {
     Effects::new(global().clone(), Some(site))
+}
+
+/// A policy whose TTL is that of one call.
+pub fn living(policy: Policy, ttl: impl FnOnce() -> Duration) -> Policy {
+    policy.living(ttl())
 }
 
 /// The text of one part. A key that needs what a mutation returned is written after it; its other parts are rendered

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
-use crate::envelope::{SealError, Unreadable, unpacked_len};
+use crate::envelope::{Unreadable, unpacked_len};
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
 use crate::key::RenderedKey;
@@ -17,6 +17,7 @@ use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::{Kept, Payload, Stamp};
+use crate::storing::Selects;
 use crate::timer;
 use crate::token::Token;
 
@@ -281,13 +282,18 @@ impl<'a> Call<'a> {
     }
 
     /// What a call returns that has read this value; `None` if that is none for it.
-    fn hit<R, S, D>(&mut self, token: Token, payload: &Payload) -> Option<R>
+    fn hit<R, S, D>(
+        &mut self,
+        token: Token,
+        payload: &Payload,
+        storing: &impl Selects<R::Value>,
+    ) -> Option<R>
     where
         R: Outcome<S, Value: CacheValue>,
         D: Codec,
     {
         if let Ok(value) = self.open::<_, D>(payload) {
-            self.keep(value.as_ref(), payload);
+            self.keep(value.as_ref(), payload, storing);
             if let Some(value) = R::from_stored(value) {
                 self.tally.add(Count::hits);
                 return Some(value);
@@ -305,9 +311,9 @@ impl<'a> Call<'a> {
     }
 
     /// Keeps a value that was read in this process, where the call site asks for it.
-    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload) {
+    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload, storing: &impl Selects<T>) {
         if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
-            && let Some(ttl) = self.policy.local_ttl_of(value)
+            && let Some(ttl) = self.policy.local_ttl_of(value, storing)
         {
             let version = self.policy.site_version();
             self.inner.store.keep(
@@ -403,6 +409,7 @@ impl Drop for Lease {
 pub(crate) async fn read_through<R, S, C, D>(
     mut call: Call<'_>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
@@ -412,14 +419,14 @@ where
 {
     let looked = call.look().await;
     let looked = match looked {
-        Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
+        Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload, &storing) {
             Some(value) => return value,
             None => None,
         },
         looked => Some(looked),
     };
     // Boxed: what a hit does not need is several times as large.
-    Box::pin(go_on::<R, S, C, D>(call, looked, sharing, body)).await
+    Box::pin(go_on::<R, S, C, D>(call, looked, sharing, storing, body)).await
 }
 
 /// Goes on after a first look.
@@ -427,6 +434,7 @@ async fn go_on<R, S, C, D>(
     mut call: Call<'_>,
     mut looked: Option<Result<Reply<Payload>, Count>>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
@@ -436,7 +444,7 @@ where
 {
     loop {
         let reason = match call.next(looked.take()).await {
-            Turn::Hit(token, payload) => match call.hit::<R, S, D>(token, &payload) {
+            Turn::Hit(token, payload) => match call.hit::<R, S, D>(token, &payload, &storing) {
                 Some(value) => return value,
                 None => continue,
             },
@@ -454,7 +462,9 @@ where
                 }
                 Count::bypasses_failed
             }
-            Turn::Lead(lease) => return lead::<R, S, C, D>(call, lease, sharing, body).await,
+            Turn::Lead(lease) => {
+                return lead::<R, S, C, D>(call, lease, sharing, storing, body).await;
+            }
             Turn::Alone(reason) => reason,
         };
         call.tally.add(reason);
@@ -468,6 +478,7 @@ async fn lead<R, S, C, D>(
     mut call: Call<'_>,
     lease: Lease,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
@@ -479,7 +490,7 @@ where
     call.tally.add(Count::loads);
     let returned = alongside(body, lease.renew()).await;
     let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), Some(call.policy.ttl())),
+        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
         View::Absent => (None, call.policy.ttl_of_none()),
         View::Failed(error) => {
             call.tally.add(Count::load_errors);
@@ -501,10 +512,7 @@ where
     match call.inner.payload::<_, D>(&call.key, value, version) {
         Ok(payload) => call.fill(&lease, payload, ttl).await,
         Err(error) => {
-            call.tally.add(match error {
-                SealError::TooLarge { .. } => Count::too_large,
-                SealError::Encode(_) => Count::unencodable,
-            });
+            call.tally.add(error.count());
             tracing::debug!(%error, key = ?call.key, "a loaded value is not stored");
             call.release(&lease).await;
         }

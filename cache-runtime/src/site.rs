@@ -39,6 +39,8 @@ pub enum Effect {
     Caches(Policy),
     /// `#[invalidates]`: what is cached under its keys is dropped.
     Invalidates,
+    /// `#[write_through]`: what it has written is stored under its key, under this policy.
+    WritesThrough(Policy),
 }
 
 impl CallSite {
@@ -78,7 +80,7 @@ impl CallSite {
         self.effect
     }
 
-    /// The key templates: one for `#[cached]`, at least one for `#[invalidates]`. A typed key stands as its expression.
+    /// The key templates: one for `#[cached]` and `#[write_through]`, at least one for `#[invalidates]`. A typed key stands as its expression.
     #[must_use]
     pub const fn templates(&self) -> &'static [&'static str] {
         self.templates

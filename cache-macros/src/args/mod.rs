@@ -4,6 +4,8 @@ pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
+pub(crate) mod storing;
+pub(crate) mod write_through;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;

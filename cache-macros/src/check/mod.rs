@@ -7,13 +7,14 @@ mod signature;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Data, DeriveInput, Fields, Member, Path, Type, Variant};
+use syn::{Data, DeriveInput, Expr, Fields, Member, Path, Type, Variant};
 
 use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, told_parameters, wrappable};
 use crate::args;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
+use crate::args::storing::{Storing, Ttl};
 use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
 
@@ -25,7 +26,18 @@ pub(crate) struct Cached<'a> {
     pub(crate) body: &'a Body,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
-    pub(crate) codec: Option<Type>,
+    pub(crate) storing: Storing,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A `#[write_through]` function.
+pub(crate) struct WriteThrough<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) key: Key,
+    pub(crate) ttl: Ttl,
+    pub(crate) storing: Storing,
+    pub(crate) value: Option<Expr>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -83,13 +95,48 @@ pub(crate) fn cached<'a>(
         scope.coverage(&covered, &skipped, errors);
     }
     let body = wrappable(function, "cached", errors);
-    cacheable_return(function, errors);
+    cacheable_return(function, "remove `#[cached]`", errors);
     Some(Cached {
         function,
         body: body?,
         key: key?,
         policy: args.policy?,
-        codec: args.codec,
+        storing: args.storing,
+        runtime: runtime(args.runtime),
+    })
+}
+
+pub(crate) fn write_through<'a>(
+    args: args::write_through::WriteThrough,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<WriteThrough<'a>> {
+    let body = wrappable(function, "write_through", errors);
+    let scope = Scope::of_call(function, Subject::ReturnedCall);
+    let key = args.key.and_then(|key| scope.key(key, &[], errors));
+    if let Some(Key::Template(template)) = key.as_ref().filter(|key| key.needs_return()) {
+        errors.at(
+            template.literal.span(),
+            "a write-through marks its key before the function runs, so that two of them cannot leave the older value, and \
+             this key needs what it returns; use `#[invalidates(…)]` for it: the next read fills it",
+        );
+    }
+    if args.value.is_none() {
+        let or = "say what is written: `value = |_| …`";
+        cacheable_return(function, or, errors);
+    } else if has_impl_trait(&function.returned()) {
+        errors.under(
+            function.returned(),
+            "`#[write_through]` needs a return type with a name; this function returns an `impl Trait`",
+        );
+    }
+    Some(WriteThrough {
+        function,
+        body: body?,
+        key: key?,
+        ttl: args.ttl?,
+        storing: args.storing,
+        value: args.value,
         runtime: runtime(args.runtime),
     })
 }

@@ -1,11 +1,12 @@
 //! `#[cached]`
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, shape, typed, writing};
+use super::{call_site, codec, given, policy_of, selection, shape, writing};
 use crate::args::cached::Policy;
+use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
 // Input:
@@ -31,17 +32,17 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         body,
         key,
         policy,
-        codec,
+        storing,
         runtime,
     } = plan;
     let returned = function.returned();
-    let site = call_site(runtime, function, &caches(policy, runtime), [key]);
+    let site = call_site(runtime, function, &caches(policy, storing, runtime), [key]);
     let shape = shape(runtime, &returned);
     let writing = match key {
         Key::Template(template) => writing(template),
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
-            let key = typed(key, function);
+            let key = given(key, function);
             quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
         }
     };
@@ -52,6 +53,14 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         let runtime = super::respanned(runtime, at_return);
         quote_spanned!(at_return=> #runtime::begin(site, &shape, #writing))
     };
+    let living = match &policy.ttl {
+        Ttl::OfCall(ttl) => {
+            let at_ttl = ttl.span().resolved_at(here);
+            let ttl = given(ttl, function);
+            Some(quote_spanned!(at_ttl=> .living(|| #ttl)))
+        }
+        Ttl::Fixed(_) | Ttl::OfValue(_) => None,
+    };
     let before = quote_spanned! {here=>
         let site: &'static #runtime::CallSite = #site;
         let shape = #shape;
@@ -60,28 +69,21 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
-        let call = #begin;
+        let call = #begin #living;
     };
+    let selection = selection(storing, &policy.ttl, function);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
         // Likewise a codec that is none, at the place where it is named.
-        let cached = match codec {
-            Some(codec) => {
-                let at_codec = codec.span().resolved_at(here);
-                let runtime = super::respanned(&runtime, at_codec);
-                let codec = codec.to_token_stream().into_iter().map(|mut token| {
-                    // Which crate `$crate` is, its own span tells.
-                    if !matches!(&token, TokenTree::Ident(ident) if ident == "$crate") {
-                        token.set_span(at_codec);
-                    }
-                    token
-                });
-                let codec: TokenStream = codec.collect();
-                quote_spanned!(at_codec=> #runtime::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
-            }
-            None => {
-                quote_spanned!(at_return=> #runtime::cached::<_, _, _, #runtime::MessagePack>(call, shape, sharing, body).await)
-            }
+        let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
+        let at_codec = super::respanned(&runtime, at);
+        let cached = if selection.is_empty() {
+            quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
+        } else {
+            quote_spanned! {at=> {
+                let storing = #runtime::every::<#returned, _>(&shape) #selection;
+                #at_codec::cached_by::<_, _, _, #codec>(call, shape, sharing, storing, body).await
+            }}
         };
         quote_spanned! {at_return=>
             let body = ::core::pin::pin!(#body);
@@ -94,21 +96,19 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     })
 }
 
-fn caches(policy: &Policy, runtime: &TokenStream) -> TokenStream {
+fn codec_span(storing: &Storing) -> Option<Span> {
+    let codec = storing.codec.as_ref()?;
+    Some(codec.span().resolved_at(Span::mixed_site()))
+}
+
+fn caches(policy: &Policy, storing: &Storing, runtime: &TokenStream) -> TokenStream {
     let here = Span::mixed_site();
-    let ttl = policy.ttl_ms;
     let none_ttl = policy
         .none_ttl_ms
         .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
     let local_ttl = policy
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
-    let version = policy
-        .version
-        .map(|version| quote_spanned!(here=> .version(#version)));
-    quote_spanned! {here=>
-        #runtime::Effect::Caches(
-            #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #local_ttl #version
-        )
-    }
+    let policy = policy_of(runtime, &policy.ttl, storing.version);
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl))
 }

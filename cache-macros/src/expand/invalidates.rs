@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, local, shape, typed, write, write_part, writing};
+use super::{call_site, given, local, shape, write, write_part, writing};
 use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
@@ -60,7 +60,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             }
             Key::Typed(key) => {
                 let at_key = key.span().resolved_at(here);
-                let key = typed(key, function);
+                let key = given(key, function);
                 before.extend(quote_spanned!(at_key=> effects.typed(&(#key));));
             }
         }

@@ -5,6 +5,8 @@ mod keys;
 mod loading;
 mod outcomes;
 mod stampede;
+mod storing;
+mod write_through;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cache_runtime::{CacheError, InvalidationError, Key, Policy, cached, global, invalidates};
+use cache_runtime::{
+    CacheError, InvalidationError, Key, Policy, cached, global, invalidates, write_through,
+};
 
 use crate::clock::Moment;
 use crate::database::{Ask, Database, Write};
@@ -216,6 +218,12 @@ pub(super) async fn change_fenced(change: &Change, key: u64) -> Result<u64, Fail
 
 #[invalidates("hot:<key>", fence, on_error = "fail")]
 pub(super) async fn change_fenced_or_fail(change: &Change, key: u64) -> Result<u64, Failure> {
+    change.carry_out().await
+}
+
+/// What it wrote is what the next read is to hit.
+#[write_through(key = "hot:<key>", ttl = "1h", value = |version| Entry::new(key, *version))]
+pub(super) async fn change_through(change: &Change, key: u64) -> Result<u64, Failure> {
     change.carry_out().await
 }
 

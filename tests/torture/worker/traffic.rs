@@ -85,6 +85,8 @@ impl Caller {
         let quick = async {
             tokio::time::sleep(later).await;
             let before = other.up_to_ms(8);
+            // Its value must not stay: the slow one commits after it.
+            let kind = if other.one_in(3) { Kind::Through } else { kind };
             other.change(key, kind, Fate::Commit, before, None).await;
         };
         tokio::join!(slow, quick);
@@ -200,7 +202,8 @@ impl Caller {
             0..3 if key == SLOW_KEY => Kind::FencedOrFail,
             4.. if key == SLOW_KEY => Kind::Plain,
             0..3 if takes_fences(key) => Kind::FencedOrFail,
-            3 if takes_fences(key) => Kind::Fenced,
+            3 if takes_fences(key) && self.random.bool() => Kind::Fenced,
+            3 if takes_fences(key) => Kind::Through,
             4..6 => Kind::OrFail,
             6 => Kind::ByHand,
             _ => Kind::Plain,
@@ -257,6 +260,7 @@ impl Caller {
                 Kind::OrFail => repository::change_or_fail(&change, key).await,
                 Kind::Fenced => repository::change_fenced(&change, key).await,
                 Kind::FencedOrFail => repository::change_fenced_or_fail(&change, key).await,
+                Kind::Through => repository::change_through(&change, key).await,
                 Kind::ByHand => repository::change_by_hand(&change, key).await,
             }
         };

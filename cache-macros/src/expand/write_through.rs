@@ -1,0 +1,87 @@
+//! `#[write_through]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
+
+use super::{call_site, codec, given, policy_of, selection, shape, writing};
+use crate::args::storing::Ttl;
+use crate::check::{Key, WriteThrough};
+
+// Input:
+//     async fn save(&self, settings: &Settings) -> R { body }
+//
+// Output:
+//     async fn save(&self, settings: &Settings) -> R {
+//         let mut effects = effects({ static SITE: CallSite = …; &SITE });
+//         let shape = …;
+//         let key = effects.writes(|writer| { writer.literal("settings:global"); });
+//         let policy = Policy::new(Duration::from_millis(600000));
+//         let body = pin!(async move { body });
+//         let made = made::<R, _, _, _>(&shape, Clone::clone).under(&key);
+//         let storing = made.every();
+//         write_through::<_, _, _, MessagePack>(&mut effects, shape, policy, made, storing, body).await
+//     }
+pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
+    let here = Span::mixed_site();
+    let WriteThrough {
+        function,
+        body,
+        key,
+        ttl,
+        storing,
+        value,
+        runtime,
+    } = plan;
+    let returned = function.returned();
+    let at_return = returned.span().resolved_at(here);
+    let policy = policy_of(runtime, ttl, storing.version);
+    let effect = quote_spanned!(here=> #runtime::Effect::WritesThrough(#policy));
+    let site = call_site(runtime, function, &effect, [key]);
+    let shape = shape(runtime, &returned);
+    let key = match key {
+        Key::Template(template) => {
+            let writing = writing(template);
+            quote_spanned!(here=> effects.writes(#writing))
+        }
+        Key::Typed(key) => {
+            let at_key = key.span().resolved_at(here);
+            let key = given(key, function);
+            quote_spanned!(at_key=> effects.writes_typed(&(#key)))
+        }
+    };
+    let policy = match ttl {
+        Ttl::OfCall(ttl) => {
+            let ttl = given(ttl, function);
+            quote_spanned!(here=> #runtime::living(#policy, || #ttl))
+        }
+        Ttl::Fixed(_) | Ttl::OfValue(_) => policy,
+    };
+    let before = quote_spanned! {here=>
+        let mut effects = #runtime::effects(#site);
+        let shape = #shape;
+        let key = #key;
+        let policy = #policy;
+    };
+    // Where the value is not what was returned, it is at fault if it cannot be stored.
+    let (at, make) = match value {
+        Some(value) => (value.span().resolved_at(here), given(value, function)),
+        None => (
+            at_return,
+            quote_spanned!(at_return=> ::core::clone::Clone::clone),
+        ),
+    };
+    let selection = selection(storing, ttl, function);
+    let codec = codec(storing.codec.as_ref(), runtime, at);
+    function.wrap(body, &before, |body| {
+        let runtime = super::respanned(runtime, at);
+        quote_spanned! {at=>
+            let body = ::core::pin::pin!(#body);
+            let made = #runtime::made::<#returned, _, _, _>(&shape, #make).under(&key);
+            let storing = made.every() #selection;
+            #runtime::write_through::<#returned, _, _, #codec>(
+                &mut effects, shape, policy, made, storing, body,
+            ).await
+        }
+    })
+}
