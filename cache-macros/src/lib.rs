@@ -56,6 +56,7 @@ use crate::function::Function;
 /// | `local_ttl` | a duration, at most `ttl` | keeps values of Redis in this process, too, for at most this long: a hit there asks nobody, and may be this old after an invalidation *by another process*, until that is told |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
+/// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
 /// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
 ///
@@ -94,6 +95,34 @@ use crate::function::Function;
 ///     # Ok(Page)
 /// }
 /// ```
+///
+/// # Tags
+///
+/// One invalidation for many keys. Each tag is a template, filled in like a key; `#[invalidates(tag = "…")]` drops all that was stored
+/// with it, at the cost of one key, however many there are.
+///
+/// ```
+/// use cache_runtime::{cached, invalidates};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Dashboard;
+///
+/// #[cached(key = "dashboard:<user_id>:<date>", ttl = "5m", tags = ["user:<user_id>", "reports"])]
+/// async fn dashboard(user_id: u64, date: &str) -> std::io::Result<Dashboard> {
+///     # let _ = (user_id, date);
+///     # Ok(Dashboard)
+/// }
+///
+/// #[invalidates("user:<id>", tag = "user:<id>")]
+/// async fn rename_user(id: u64, name: &str) -> std::io::Result<()> {
+///     # let _ = (id, name);
+///     # Ok(())
+/// }
+/// ```
+///
+/// A tag is no key: the tag `user:7` and the key `user:7` have nothing to do with each other. A read asks for the tags in the same round
+/// trip as for the value, so a hit costs as many reads as there are tags, and one. All who read or write a key name the same tags, in
+/// the same order; a value of others is none to them. A tag that the store has lost costs a load, and no more. With `local_ttl`, tags cannot
+/// be had.
 ///
 /// # Key templates
 ///
@@ -214,7 +243,7 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Keys
 ///
-/// One or more, and the attribute can stand on a function several times. Each is a template, as in
+/// One or more, or a `tag`, and the attribute can stand on a function several times. Each is a template, as in
 /// [`cached`](macro@cached#key-templates), or an expression whose type derives [`CacheKey`](derive@CacheKey). Arguments need not be in
 /// the key here. The keys are made before the body runs, from the arguments as they are then.
 ///
@@ -227,7 +256,8 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | meaning | default |
 /// | --- | --- | --- |
-/// | `fence` | the keys are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
+/// | `tag = "…"` | everything that was stored with this [tag](macro@cached#tags) is dropped; may be given several times, and with `<return…>` | without |
+/// | `fence` | the keys and tags are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
 /// | `on_error = "fail"` | the function fails if its invalidation is not in force | `"proceed"`: its own result, and the invalidation is retried |
 /// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
 ///
@@ -320,7 +350,7 @@ pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `ttl`, `ttl_by` | as for [`cached`](macro@cached#options) | required, one of them: how long the value lives at most |
 /// | `when` | a function of the value, to `bool` | stores only values it is true for; others are dropped from the cache |
 /// | `value` | a function of what was returned | what is stored, if not that itself |
-/// | `version`, `codec`, `crate` | as for [`cached`](macro@cached#options) | |
+/// | `version`, `codec`, `tags`, `crate` | as for [`cached`](macro@cached#options) | |
 ///
 /// `value` and the other functions run after the body. They may use arguments that are references or `Copy`; what the body has
 /// consumed is gone.

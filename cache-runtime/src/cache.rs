@@ -13,6 +13,7 @@ use crate::config::{CacheConfig, ConfigError, Parts, Settings};
 use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
 use crate::flight::Flights;
+use crate::form::Bare;
 use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyBuf, KeyWriter, RenderedKey};
 use crate::lock::lock;
@@ -207,7 +208,8 @@ impl Cache {
         };
         let call = Call::new(inner, key, policy, Tally::of_cache(inner));
         let storing = Every::value();
-        read_through::<R, S, _, C>(call, NotShared, storing, async move { load().await }).await
+        read_through::<R, S, _, C, Bare>(call, NotShared, storing, async move { load().await })
+            .await
     }
 
     /// This cache, with values encoded by a codec of choice, and not by [`MessagePack`].
@@ -357,6 +359,35 @@ impl Cache {
             .deliver()
             .await
             .map_err(|error| error.at(key.template()))
+    }
+
+    /// Drops everything that was stored with a tag, at the cost of one key: see `tags` of [`#[cached]`](macro@crate::cached#tags). What is
+    /// being loaded now with this tag will not be taken for current.
+    ///
+    /// # Errors
+    ///
+    /// As of [`invalidate`](Self::invalidate).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is delivered by a task of the runtime.
+    ///
+    /// ```
+    /// # use cache_runtime::{Cache, CacheConfig, Key};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// // What `#[invalidates(tag = "tenant:<id>")]` does:
+    /// cache.invalidate_tag(&Key::of("tenant").part(&7_u64)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
+        let mut effects = Effects::new(self.clone(), None);
+        effects.tag(|writer| tag.write_key(writer));
+        effects
+            .deliver()
+            .await
+            .map_err(|error| error.at(tag.template()))
     }
 
     /// How far this cache is switched on.
@@ -585,6 +616,10 @@ impl Inner {
     {
         let mut key = self.begin_key();
         write(&mut key);
+        // A value with tags is one only together with them.
+        if policy.is_tagged() {
+            return Err(key.finish());
+        }
         let (hit, tier) = match &self.store {
             Store::Embedded(store) => {
                 let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);

@@ -12,6 +12,7 @@ use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::Mode;
+use crate::tags;
 use crate::timer;
 use crate::token::Token;
 
@@ -55,6 +56,11 @@ impl Effects {
     /// Adds a key written by a template.
     pub fn key(&mut self, write: impl FnOnce(&mut KeyWriter)) {
         self.add(self.cache.inner.render(write));
+    }
+
+    /// Adds a tag written by a template.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.add(tags::key(&self.cache.inner, write));
     }
 
     /// Adds a typed key.

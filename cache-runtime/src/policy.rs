@@ -20,6 +20,7 @@ pub struct Policy {
     none_ttl: Option<Duration>,
     local_ttl: Option<Duration>,
     version: u32,
+    is_tagged: bool,
 }
 
 impl Policy {
@@ -31,6 +32,7 @@ impl Policy {
             none_ttl: None,
             local_ttl: None,
             version: 0,
+            is_tagged: false,
         }
     }
 
@@ -57,6 +59,17 @@ impl Policy {
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
+    }
+
+    /// The same for values that are stored with tags.
+    #[doc(hidden)]
+    pub const fn tagged(mut self) -> Self {
+        self.is_tagged = true;
+        self
+    }
+
+    pub(crate) const fn is_tagged(&self) -> bool {
+        self.is_tagged
     }
 
     /// The same for values that live for another time.

@@ -14,7 +14,7 @@ pub use crate::site::{CALL_SITES, CallSite, Effect};
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
 pub use crate::storing::{Selects, every};
-pub use crate::write_through::{Keyed, Made, made, write_through};
+pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::budget::Budget;
 use crate::cache::{Cache, Inner, global, seal_error};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
+use crate::form::{Bare, WithTags};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
@@ -35,6 +36,7 @@ use crate::slot::{Reply, Step};
 use crate::store::Payload;
 use crate::storing::Every;
 use crate::switch::{self, Mode};
+use crate::tags::{self, Tags};
 
 /// How a call of a cached function goes on.
 #[allow(
@@ -58,21 +60,37 @@ pub struct CachedCall {
     site: &'static CallSite,
     policy: Policy,
     key: RenderedKey,
+    tags: Tags,
 }
 
 impl CachedCall {
+    /// Adds a tag to what is stored.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.tags.add(tags::key(self.inner, write));
+    }
+
     fn into_call(self) -> Call<'static> {
         let Self {
             inner,
             site,
             policy,
             key,
+            tags: _,
         } = self;
         Call::new(inner, key, policy, Tally::of_site(inner, site))
     }
 }
 
 impl<R> Begun<R> {
+    /// Adds tags to what this call stores, if it may store anything.
+    #[must_use]
+    pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall)) -> Self {
+        if let Self::Cached(call) = &mut self {
+            tag(call);
+        }
+        self
+    }
+
     /// Sets how long lives what this call stores, if it may store anything.
     #[must_use]
     pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
@@ -113,6 +131,7 @@ where
             site,
             policy,
             key,
+            tags: Tags::default(),
         }),
     }
 }
@@ -141,7 +160,7 @@ where
 {
     let call = call.into_call();
     let storing = Every::value();
-    read_through::<R, S, C, D>(call, sharing, storing, body).await
+    read_through::<R, S, C, D, Bare>(call, sharing, storing, body).await
 }
 
 /// The same, where values are chosen.
@@ -158,7 +177,25 @@ where
     D: Codec,
 {
     let call = call.into_call();
-    read_through::<R, S, C, D>(call, sharing, storing, body).await
+    read_through::<R, S, C, D, Bare>(call, sharing, storing, body).await
+}
+
+/// The same, where values have tags.
+pub async fn cached_with_tags<R, S, C, D>(
+    mut call: CachedCall,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
+    let tags = std::mem::take(&mut call.tags);
+    let call = call.into_call().with_tags(tags);
+    read_through::<R, S, C, D, WithTags>(call, sharing, storing, body).await
 }
 
 /// Renders a key of the global cache, as a call does, for the benchmarks.

@@ -8,34 +8,60 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::codec::Codec;
+use crate::form::{Bare, Form, Of, WithTags};
 use crate::invalidation::Effects;
 use crate::key::{Admits, AnyValue, CacheKey, KeyWriter};
 use crate::outcome::{CacheValue, Outcome, View};
 use crate::policy::{Policy, jittered};
 use crate::storing::{Every, Selects};
 use crate::switch::Mode;
+use crate::tags::{self, Tags};
+use crate::token::Token;
 
 /// A key that is written, and which values it admits.
-pub struct Keyed<A>(PhantomData<fn() -> A>);
+pub struct Keyed<A> {
+    admits: PhantomData<fn() -> A>,
+    tags: Tags,
+}
+
+impl<A> Keyed<A> {
+    fn new() -> Self {
+        Self {
+            admits: PhantomData,
+            tags: Tags::default(),
+        }
+    }
+
+    /// Adds a tag to what is stored.
+    pub fn tag(&mut self, effects: &Effects, write: impl FnOnce(&mut KeyWriter)) {
+        self.tags.add(tags::key(&effects.cache().inner, write));
+    }
+}
 
 impl Effects {
     /// Writes under a key made by a template.
     pub fn writes(&mut self, write: impl FnOnce(&mut KeyWriter)) -> Keyed<AnyValue> {
         self.key(write);
         self.fence();
-        Keyed(PhantomData)
+        Keyed::new()
     }
 
     /// Writes under a typed key.
     pub fn writes_typed<K: CacheKey>(&mut self, key: &K) -> Keyed<K::Admits> {
         self.typed(key);
         self.fence();
-        Keyed(PhantomData)
+        Keyed::new()
     }
 
     /// Stores what was written, if this cache is on and no other writer overlapped. What is not stored is left to be delivered as
     /// an invalidation.
-    async fn store<V: CacheValue, D: Codec>(&mut self, value: &V, version: u32, ttl: Duration) {
+    async fn store<V: CacheValue, D: Codec, F: Form>(
+        &mut self,
+        value: &V,
+        generations: &[Token],
+        version: u32,
+        ttl: Duration,
+    ) {
         let inner = self.cache().inner.clone();
         let ttl = jittered(ttl);
         let (Mode::On, Some(key)) = (inner.mode(), self.written()) else {
@@ -44,7 +70,12 @@ impl Effects {
         if ttl < Duration::from_millis(1) {
             return;
         }
-        match inner.payload::<V, D>(key, Some(value), version) {
+        let of = Of {
+            inner: &inner,
+            key,
+            version,
+        };
+        match F::payload::<V, D>(of, Some(value), generations) {
             // After an error it is not known whether it was stored: the fence is lowered, which drops it.
             Ok(payload) => drop(self.put(payload, ttl).await),
             Err(error) => {
@@ -95,7 +126,7 @@ impl<V, F> Made<V, F> {
 /// Dropped at any await, what was cached is dropped as well.
 pub async fn write_through<R, S, V, D>(
     effects: &mut Effects,
-    _shape: S,
+    shape: S,
     policy: Policy,
     made: Made<V, impl FnOnce(&R::Value) -> V>,
     storing: impl Selects<V>,
@@ -106,15 +137,59 @@ where
     V: CacheValue,
     D: Codec,
 {
+    let tags = Tags::default();
+    write::<_, _, _, D, Bare>(effects, shape, tags, policy, made, storing, body).await
+}
+
+/// The same, where the value has tags.
+///
+/// # Cancel safety
+///
+/// The same.
+pub async fn write_through_with_tags<R, S, A, V, D>(
+    effects: &mut Effects,
+    shape: S,
+    key: Keyed<A>,
+    policy: Policy,
+    made: Made<V, impl FnOnce(&R::Value) -> V>,
+    storing: impl Selects<V>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S>,
+    V: CacheValue,
+    D: Codec,
+{
+    write::<_, _, _, D, WithTags>(effects, shape, key.tags, policy, made, storing, body).await
+}
+
+async fn write<R, S, V, D, F>(
+    effects: &mut Effects,
+    _shape: S,
+    tags: Tags,
+    policy: Policy,
+    made: Made<V, impl FnOnce(&R::Value) -> V>,
+    storing: impl Selects<V>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S>,
+    V: CacheValue,
+    D: Codec,
+    F: Form,
+{
     // Without a fence, what is put in the end only drops what is cached.
     let _ = effects.raise().await;
+    // Before the body: an invalidation of a tag while it runs makes the value void.
+    let generations = tags.current(&effects.cache().inner).await;
     let returned = effects.run_body(body).await;
     match returned.view() {
         View::Value(value) => {
             let value = (made.make)(value);
-            if let Some(ttl) = storing.ttl_of(&value, &policy) {
+            if let (Some(ttl), Some(generations)) = (storing.ttl_of(&value, &policy), generations) {
+                let version = policy.site_version();
                 effects
-                    .store::<V, D>(&value, policy.site_version(), ttl)
+                    .store::<V, D, F>(&value, &generations, version, ttl)
                     .await;
             }
         }

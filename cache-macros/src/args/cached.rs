@@ -39,6 +39,7 @@ impl Cached {
             "local_ttl",
             "version",
             "codec",
+            "tags",
             "skip",
             "crate",
         ]);
@@ -60,7 +61,7 @@ impl Cached {
             if !options.admit(&name, errors) {
                 return skip_value(input);
             }
-            if storing.read(&name, input)? {
+            if storing.read(&name, input, errors)? {
                 return Ok(());
             }
             match name.to_string().as_str() {
@@ -94,6 +95,13 @@ impl Cached {
                 value,
                 "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
                  `ttl = \"1h\", local_ttl = \"5s\"`",
+            ));
+        }
+        if let (false, Some((_, local_ttl))) = (storing.tags.is_empty(), &local_ttl) {
+            errors.push(syn::Error::new_spanned(
+                local_ttl,
+                "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
+                 invalidation of one; keep one of the two",
             ));
         }
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);

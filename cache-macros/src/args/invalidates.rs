@@ -1,16 +1,21 @@
-//! `#[invalidates("user:<id>", UserKey { id }, fence, on_error = "fail", crate = …)]`
+//! `#[invalidates("user:<id>", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 
 use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value, value};
+use crate::durations::literal;
 use crate::errors::Errors;
+use crate::template::Template;
+
+const TAG: &str = "\"user:<id>\"";
 
 /// The arguments of `#[invalidates]`.
 pub(crate) struct Invalidates {
     pub(crate) keys: Vec<KeyArg>,
+    pub(crate) tags: Vec<Template>,
     /// The word `fence`, where it stands.
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
@@ -27,11 +32,12 @@ pub(crate) enum OnError {
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["crate", "fence", "on_error"]);
+        let mut options = Options::of(&["tag", "crate", "fence", "on_error"]);
         let mut runtime = None;
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
-        let mut keys = Vec::new();
+        let (mut keys, mut tags) = (Vec::new(), Vec::new());
+        let mut has_tags = false;
         let before = errors.count();
         each(tokens, errors, |input, errors| {
             let is_bare_crate = input.peek(Token![crate]) && !input.peek2(Token![::]);
@@ -43,6 +49,17 @@ impl Invalidates {
                         "keys stand without a name here: `#[invalidates(\"user:<id>\")]`",
                     );
                     return skip_value(input);
+                }
+                // There may be several.
+                if name == "tag" {
+                    has_tags = true;
+                    let tag: Expr = value(&name, input, TAG)?;
+                    let Some(Lit::Str(text)) = literal(&tag) else {
+                        let error = format!("a tag is a template in a string: `tag = {TAG}`");
+                        return Err(syn::Error::new_spanned(tag, error));
+                    };
+                    tags.extend(Template::parse(text, errors));
+                    return Ok(());
                 }
                 if !options.admit(&name, errors) {
                     return skip_value(input);
@@ -73,7 +90,7 @@ impl Invalidates {
             keys.extend(KeyArg::of(key, errors));
             Ok(())
         });
-        if keys.is_empty() && !errors.is_new_since(before) {
+        if keys.is_empty() && !has_tags && !errors.is_new_since(before) {
             errors.at(
                 Span::call_site(),
                 "no key to invalidate: name at least one, as in `#[invalidates(\"user:<id>\")]`",
@@ -81,6 +98,7 @@ impl Invalidates {
         }
         Self {
             keys,
+            tags,
             fence,
             on_error: error_policy,
             runtime,

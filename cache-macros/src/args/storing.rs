@@ -7,6 +7,7 @@ use syn::{Expr, Ident, Lit, Type};
 use super::{Options, value};
 use crate::durations::{literal, milliseconds};
 use crate::errors::Errors;
+use crate::template::Template;
 
 /// The options about what is stored. What is `None` was not given, or was wrong.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Storing {
     pub(crate) when: Option<Expr>,
     pub(crate) version: Option<u32>,
     pub(crate) codec: Option<Type>,
+    pub(crate) tags: Vec<Template>,
 }
 
 /// How long a value lives.
@@ -30,7 +32,12 @@ pub(crate) enum Ttl {
 
 impl Storing {
     /// Reads one of its options; `false` if it is none of them.
-    pub(crate) fn read(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
+    pub(crate) fn read(
+        &mut self,
+        name: &Ident,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<bool> {
         match name.to_string().as_str() {
             "ttl" => self.ttl = Some(ttl_of(value(name, input, "\"5m\"")?)?),
             "ttl_by" => {
@@ -39,6 +46,7 @@ impl Storing {
             "when" => self.when = Some(function_of(name, input, "|user| user.is_active")?),
             "version" => self.version = Some(version_of(&value(name, input, "2")?)?),
             "codec" => self.codec = Some(codec_of(name, input)?),
+            "tags" => self.tags = tags_of(name, input, errors)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -109,6 +117,39 @@ pub(super) fn function_of(
         ));
     }
     Ok(function)
+}
+
+/// The templates after `tags =`.
+fn tags_of(
+    name: &Ident,
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+) -> syn::Result<Vec<Template>> {
+    let example = "[\"user:<id>\", \"tenant:<tenant>\"]";
+    let listed: Expr = value(name, input, example)?;
+    let wrong = |at: &Expr| {
+        syn::Error::new_spanned(
+            at,
+            format!("`tags` are templates in brackets: `tags = {example}`"),
+        )
+    };
+    let Expr::Array(listed) = listed else {
+        return Err(wrong(&listed));
+    };
+    if listed.elems.is_empty() {
+        return Err(syn::Error::new_spanned(
+            &listed,
+            "`tags` names no tag; remove it, or name one: `tags = [\"user:<id>\"]`",
+        ));
+    }
+    let mut tags = Vec::new();
+    for tag in &listed.elems {
+        match literal(tag) {
+            Some(Lit::Str(text)) => tags.extend(Template::parse(text, errors)),
+            _ => return Err(wrong(tag)),
+        }
+    }
+    Ok(tags)
 }
 
 /// The type after `codec =`.

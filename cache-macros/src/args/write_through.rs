@@ -23,7 +23,7 @@ pub(crate) struct WriteThrough {
 impl WriteThrough {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Options::of(&[
-            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "crate",
+            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "tags", "crate",
         ]);
         let (mut key, mut stored, mut runtime) = (None, None, None);
         let mut storing = Storing::default();
@@ -42,7 +42,7 @@ impl WriteThrough {
             if !options.admit(&name, errors) {
                 return skip_value(input);
             }
-            if storing.read(&name, input)? {
+            if storing.read(&name, input, errors)? {
                 return Ok(());
             }
             match name.to_string().as_str() {

@@ -27,6 +27,7 @@ pub(crate) struct Cached<'a> {
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) storing: Storing,
+    pub(crate) tags: Vec<Resolved>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct WriteThrough<'a> {
     pub(crate) key: Key,
     pub(crate) ttl: Ttl,
     pub(crate) storing: Storing,
+    pub(crate) tags: Vec<Resolved>,
     pub(crate) value: Option<Expr>,
     pub(crate) runtime: TokenStream,
 }
@@ -46,6 +48,7 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) function: &'a Function,
     pub(crate) body: &'a Body,
     pub(crate) keys: Vec<Key>,
+    pub(crate) tags: Vec<Resolved>,
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
     pub(crate) runtime: TokenStream,
@@ -77,7 +80,7 @@ pub(crate) enum PartText<'a> {
 }
 
 pub(crate) fn cached<'a>(
-    args: args::cached::Cached,
+    mut args: args::cached::Cached,
     function: &'a Function,
     errors: &mut Errors,
 ) -> Option<Cached<'a>> {
@@ -94,6 +97,7 @@ pub(crate) fn cached<'a>(
         Scope::conflicts(&skipped, &covered, errors);
         scope.coverage(&covered, &skipped, errors);
     }
+    let tags = tags(&mut args.storing, &scope, errors);
     let body = wrappable(function, "cached", errors);
     cacheable_return(function, "remove `#[cached]`", errors);
     Some(Cached {
@@ -102,12 +106,13 @@ pub(crate) fn cached<'a>(
         key: key?,
         policy: args.policy?,
         storing: args.storing,
+        tags,
         runtime: runtime(args.runtime),
     })
 }
 
 pub(crate) fn write_through<'a>(
-    args: args::write_through::WriteThrough,
+    mut args: args::write_through::WriteThrough,
     function: &'a Function,
     errors: &mut Errors,
 ) -> Option<WriteThrough<'a>> {
@@ -121,6 +126,11 @@ pub(crate) fn write_through<'a>(
              this key needs what it returns; use `#[invalidates(…)]` for it: the next read fills it",
         );
     }
+    let tags = tags(
+        &mut args.storing,
+        &Scope::of_call(function, Subject::Call),
+        errors,
+    );
     if args.value.is_none() {
         let or = "say what is written: `value = |_| …`";
         cacheable_return(function, or, errors);
@@ -136,9 +146,17 @@ pub(crate) fn write_through<'a>(
         key: key?,
         ttl: args.ttl?,
         storing: args.storing,
+        tags,
         value: args.value,
         runtime: runtime(args.runtime),
     })
+}
+
+/// The tags of what is stored. They are read before the body, so that none of them can need what it returns.
+fn tags(storing: &mut Storing, scope: &Scope, errors: &mut Errors) -> Vec<Resolved> {
+    let tags = std::mem::take(&mut storing.tags).into_iter();
+    tags.filter_map(|tag| scope.template(tag, &[], errors))
+        .collect()
 }
 
 pub(crate) fn invalidates<'a>(
@@ -153,8 +171,20 @@ pub(crate) fn invalidates<'a>(
         .into_iter()
         .filter_map(|key| scope.key(key, &[], errors))
         .collect();
+    let tags: Vec<Resolved> = args
+        .tags
+        .into_iter()
+        .filter_map(|tag| scope.template(tag, &[], errors))
+        .collect();
+    let by_return = {
+        let keys = keys.iter().filter_map(|key| match key {
+            Key::Template(template) => Some(template),
+            Key::Typed(_) => None,
+        });
+        keys.chain(&tags).find(|template| template.needs_return())
+    };
     if has_impl_trait(&function.returned())
-        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+        && let Some(template) = by_return
     {
         errors.at(
             template.literal.span(),
@@ -162,7 +192,7 @@ pub(crate) fn invalidates<'a>(
         );
     }
     if args.fence.is_some()
-        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+        && let Some(template) = by_return
     {
         errors.at(
             template.literal.span(),
@@ -189,6 +219,7 @@ pub(crate) fn invalidates<'a>(
         function,
         body: body?,
         keys,
+        tags,
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
         runtime: runtime(args.runtime),

@@ -4,8 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, codec, given, policy_of, selection, shape, writing};
-use crate::args::cached::Policy;
+use super::{call_site, codec, given, local, policy_of, selection, shape, writing};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
@@ -33,11 +32,16 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         key,
         policy,
         storing,
+        tags,
         runtime,
     } = plan;
     let returned = function.returned();
-    let site = call_site(runtime, function, &caches(policy, storing, runtime), [key]);
+    let site = call_site(runtime, function, &caches(plan), [key]);
     let shape = shape(runtime, &returned);
+    let tagged = (!tags.is_empty()).then(|| {
+        let tags = tags.iter().map(writing);
+        quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
+    });
     let writing = match key {
         Key::Template(template) => writing(template),
         Key::Typed(key) => {
@@ -69,7 +73,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
-        let call = #begin #living;
+        let call = #begin #living #tagged;
     };
     let selection = selection(storing, &policy.ttl, function);
     function.wrap(body, &before, |body| {
@@ -77,12 +81,17 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         // Likewise a codec that is none, at the place where it is named.
         let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
         let at_codec = super::respanned(&runtime, at);
-        let cached = if selection.is_empty() {
+        let cached = if selection.is_empty() && tags.is_empty() {
             quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
         } else {
+            let cached = local(if tags.is_empty() {
+                "cached_by"
+            } else {
+                "cached_with_tags"
+            });
             quote_spanned! {at=> {
                 let storing = #runtime::every::<#returned, _>(&shape) #selection;
-                #at_codec::cached_by::<_, _, _, #codec>(call, shape, sharing, storing, body).await
+                #at_codec::#cached::<_, _, _, #codec>(call, shape, sharing, storing, body).await
             }}
         };
         quote_spanned! {at_return=>
@@ -101,14 +110,22 @@ fn codec_span(storing: &Storing) -> Option<Span> {
     Some(codec.span().resolved_at(Span::mixed_site()))
 }
 
-fn caches(policy: &Policy, storing: &Storing, runtime: &TokenStream) -> TokenStream {
+fn caches(plan: &Cached<'_>) -> TokenStream {
     let here = Span::mixed_site();
+    let Cached {
+        policy,
+        storing,
+        tags,
+        runtime,
+        ..
+    } = plan;
     let none_ttl = policy
         .none_ttl_ms
         .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
     let local_ttl = policy
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
+    let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
     let policy = policy_of(runtime, &policy.ttl, storing.version);
-    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl))
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged))
 }

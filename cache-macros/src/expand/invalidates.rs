@@ -31,6 +31,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         function,
         body,
         keys,
+        tags,
         is_fenced,
         on_error,
         runtime,
@@ -50,7 +51,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
     for key in keys {
         match key {
             Key::Template(template) if template.needs_return() => {
-                let (rendered, write) = after_return(template, runtime, &mut parts);
+                let (rendered, write) = after_return(template, "key", runtime, &mut parts);
                 before.extend(rendered);
                 by_return.push(write);
             }
@@ -63,6 +64,16 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
                 let key = given(key, function);
                 before.extend(quote_spanned!(at_key=> effects.typed(&(#key));));
             }
+        }
+    }
+    for tag in tags {
+        if tag.needs_return() {
+            let (rendered, write) = after_return(tag, "tag", runtime, &mut parts);
+            before.extend(rendered);
+            by_return.push(write);
+        } else {
+            let writing = writing(tag);
+            before.extend(quote_spanned!(here=> effects.tag(#writing);));
         }
     }
     if *is_fenced {
@@ -102,6 +113,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
 /// body may consume the arguments that they are made of.
 fn after_return(
     template: &Resolved,
+    add: &str,
     runtime: &TokenStream,
     parts: &mut impl Iterator<Item = usize>,
 ) -> (TokenStream, TokenStream) {
@@ -116,6 +128,7 @@ fn after_return(
         before.extend(quote_spanned!(here=> let #part = #runtime::rendered(|#writer| { #write });));
         Some(part)
     });
-    let after = quote_spanned!(here=> effects.key(|#writer| { #steps }););
+    let add = local(add);
+    let after = quote_spanned!(here=> effects.#add(|#writer| { #steps }););
     (before, quote!(#after))
 }

@@ -30,6 +30,7 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         key,
         ttl,
         storing,
+        tags,
         value,
         runtime,
     } = plan;
@@ -39,15 +40,16 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
     let effect = quote_spanned!(here=> #runtime::Effect::WritesThrough(#policy));
     let site = call_site(runtime, function, &effect, [key]);
     let shape = shape(runtime, &returned);
+    let mutable = (!tags.is_empty()).then(|| quote_spanned!(here=> mut));
     let key = match key {
         Key::Template(template) => {
             let writing = writing(template);
-            quote_spanned!(here=> effects.writes(#writing))
+            quote_spanned!(here=> let #mutable key = effects.writes(#writing);)
         }
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
             let key = given(key, function);
-            quote_spanned!(at_key=> effects.writes_typed(&(#key)))
+            quote_spanned!(at_key=> let #mutable key = effects.writes_typed(&(#key));)
         }
     };
     let policy = match ttl {
@@ -57,10 +59,12 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         }
         Ttl::Fixed(_) | Ttl::OfValue(_) => policy,
     };
+    let tagging = tags.iter().map(writing);
     let before = quote_spanned! {here=>
         let mut effects = #runtime::effects(#site);
         let shape = #shape;
-        let key = #key;
+        #key
+        #(key.tag(&effects, #tagging);)*
         let policy = #policy;
     };
     // Where the value is not what was returned, it is at fault if it cannot be stored.
@@ -75,13 +79,18 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
     let codec = codec(storing.codec.as_ref(), runtime, at);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at);
+        let (write, of_key) = if tags.is_empty() {
+            let write = quote_spanned!(at=> #runtime::write_through::<#returned, _, _, #codec>);
+            (write, None)
+        } else {
+            let write = quote_spanned!(at=> #runtime::write_through_with_tags::<#returned, _, _, _, #codec>);
+            (write, Some(quote_spanned!(at=> key,)))
+        };
         quote_spanned! {at=>
             let body = ::core::pin::pin!(#body);
             let made = #runtime::made::<#returned, _, _, _>(&shape, #make).under(&key);
             let storing = made.every() #selection;
-            #runtime::write_through::<#returned, _, _, #codec>(
-                &mut effects, shape, policy, made, storing, body,
-            ).await
+            #write(&mut effects, shape, #of_key policy, made, storing, body).await
         }
     })
 }

@@ -6,6 +6,7 @@ mod loading;
 mod outcomes;
 mod stampede;
 mod storing;
+mod tags;
 mod write_through;
 
 use std::sync::Once;

@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
 use crate::knobs::{
     COLD_KEYS, FENCE, KEYS, LEASE, PATIENCE, SLOW_KEY, SLOWEST_COMMIT, SLOWEST_LOAD, THINK,
-    takes_fences,
+    is_tagged, takes_fences,
 };
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
@@ -163,7 +163,7 @@ impl Caller {
     }
 
     async fn read(&mut self, key: u64, source: Source, patience: Option<Duration>, review: bool) {
-        let local = !review && self.one_in(3);
+        let local = !review && !is_tagged(key) && self.one_in(3);
         let start = Moment::now();
         let call = async {
             match self.fault {
@@ -171,6 +171,7 @@ impl Caller {
                     repository::find_nearby_for_long(&source, key).await
                 }
                 _ if local => repository::find_nearby(&source, key).await,
+                _ if is_tagged(key) => repository::find_tagged(&source, key).await,
                 Some(Fault::ErrorsOfTheCache) => repository::find_carelessly(&source, key).await,
                 Some(Fault::WrongKey) => repository::find_by_a_wrong_key(&source, key).await,
                 _ if self.random.bool() => repository::find_directly(&source, key).await,
