@@ -58,6 +58,7 @@ use crate::function::Function;
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
 /// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
+/// | `cache` | an expression | the `Cache` to use, and not the global one: `cache = self.cache`. Calls are then counted in that cache, and at the call site |
 /// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
 ///
 /// A duration is a literal: a positive whole number of seconds (`3600`), or a string with units (`"5m"`, `"1h 30m"`,
@@ -259,6 +260,7 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tag = "…"` | everything that was stored with this [tag](macro@cached#tags) is dropped; may be given several times, and with `<return…>` | without |
 /// | `fence` | the keys and tags are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
 /// | `on_error = "fail"` | the function fails if its invalidation is not in force | `"proceed"`: its own result, and the invalidation is retried |
+/// | `cache = expression` | the `Cache` to use | the global one |
 /// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
 ///
 /// A fence costs one more round trip before the body. It lives 10 s, and is renewed at a third of that while the body runs. It
@@ -350,7 +352,7 @@ pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `ttl`, `ttl_by` | as for [`cached`](macro@cached#options) | required, one of them: how long the value lives at most |
 /// | `when` | a function of the value, to `bool` | stores only values it is true for; others are dropped from the cache |
 /// | `value` | a function of what was returned | what is stored, if not that itself |
-/// | `version`, `codec`, `tags`, `crate` | as for [`cached`](macro@cached#options) | |
+/// | `version`, `codec`, `tags`, `cache`, `crate` | as for [`cached`](macro@cached#options) | |
 ///
 /// `value` and the other functions run after the body. They may use arguments that are references or `Copy`; what the body has
 /// consumed is gone.

@@ -20,7 +20,7 @@ use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::{Policy, jittered};
 use crate::race::within;
-use crate::read_through::{Call, Tally, read_through};
+use crate::read_through::{Call, read_through};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
@@ -28,6 +28,7 @@ use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
 use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
+use crate::tally::{At, Tally};
 use crate::token::Tokens;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
@@ -206,7 +207,7 @@ impl Cache {
             }
             Err(key) => key,
         };
-        let call = Call::new(inner, key, policy, Tally::of_cache(inner));
+        let call = Call::new(inner, key, policy, Tally::new(inner, At::Cache));
         let storing = Every::value();
         read_through::<R, S, _, C, Bare>(call, NotShared, storing, async move { load().await })
             .await
@@ -329,7 +330,7 @@ impl Cache {
             }
         };
         // Dropped before its end, it lowers the fence, which empties the slot.
-        let mut effects = Effects::new(self.clone(), None);
+        let mut effects = Effects::new(self.clone(), At::Cache);
         effects.add(rendered);
         effects.fence();
         let stored = match effects.raise().await {
@@ -353,7 +354,7 @@ impl Cache {
     ///
     /// A dropped future is delivered by a task of the runtime.
     pub async fn invalidate(&self, key: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
-        let mut effects = Effects::new(self.clone(), None);
+        let mut effects = Effects::new(self.clone(), At::Cache);
         effects.add(self.render(key));
         effects
             .deliver()
@@ -382,7 +383,7 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub async fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
-        let mut effects = Effects::new(self.clone(), None);
+        let mut effects = Effects::new(self.clone(), At::Cache);
         effects.tag(|writer| tag.write_key(writer));
         effects
             .deliver()
@@ -521,7 +522,7 @@ impl Cache {
     pub fn stats(&self) -> Stats {
         let own = self.inner.counters.read();
         if self.is_global() {
-            call_sites().fold(own, |sum, site| sum + site.stats())
+            call_sites().fold(own, |sum, site| sum + site.counters.read())
         } else {
             own
         }

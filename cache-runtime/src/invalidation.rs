@@ -7,12 +7,12 @@ use crate::cache::Cache;
 use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
 use crate::race::{alongside, together};
-use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::Mode;
 use crate::tags;
+use crate::tally::{At, Tally};
 use crate::timer;
 use crate::token::Token;
 
@@ -22,7 +22,7 @@ use crate::token::Token;
 #[derive(Debug)]
 pub struct Effects {
     cache: Cache,
-    site: Option<&'static CallSite>,
+    at: At,
     keys: Vec<RenderedKey>,
     fence: Option<Token>,
     /// Whether it is open if the body has committed, or will: it runs, it was cut off, or it failed.
@@ -30,10 +30,10 @@ pub struct Effects {
 }
 
 impl Effects {
-    pub(crate) fn new(cache: Cache, site: Option<&'static CallSite>) -> Self {
+    pub(crate) fn new(cache: Cache, at: At) -> Self {
         Self {
             cache,
-            site,
+            at,
             keys: Vec::new(),
             fence: None,
             in_doubt: false,
@@ -242,10 +242,7 @@ impl Effects {
     }
 
     pub(crate) fn count(&self, count: Count) {
-        match self.site {
-            Some(site) => site.counters.add(count),
-            None => self.cache.inner.counters.add(count),
-        }
+        Tally::new(&self.cache.inner, self.at).add(count);
     }
 }
 

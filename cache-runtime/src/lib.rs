@@ -79,6 +79,7 @@ mod store;
 mod storing;
 mod switch;
 mod tags;
+mod tally;
 mod timer;
 mod token;
 mod write_through;

@@ -31,12 +31,13 @@ use crate::form::{Bare, WithTags};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
-use crate::read_through::{Call, Tally, read_through};
+use crate::read_through::{Call, read_through};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
 use crate::storing::Every;
 use crate::switch::{self, Mode};
 use crate::tags::{self, Tags};
+use crate::tally::{At, Tally};
 
 /// How a call of a cached function goes on.
 #[allow(
@@ -44,47 +45,47 @@ use crate::tags::{self, Tags};
     reason = "to box a call that is to wait would be an allocation for each of them"
 )]
 #[derive(Debug)]
-pub enum Begun<R> {
+pub enum Begun<'c, R> {
     /// The cache is off: with the body alone.
     Plain,
     /// It does not: the value was at hand.
     Hit(R),
     /// Through the cache.
-    Cached(CachedCall),
+    Cached(CachedCall<'c>),
 }
 
 /// A call of a cached function that goes through the cache.
 #[derive(Debug)]
-pub struct CachedCall {
-    inner: &'static Arc<Inner>,
-    site: &'static CallSite,
+pub struct CachedCall<'c> {
+    inner: &'c Arc<Inner>,
+    at: At,
     policy: Policy,
     key: RenderedKey,
     tags: Tags,
 }
 
-impl CachedCall {
+impl<'c> CachedCall<'c> {
     /// Adds a tag to what is stored.
     pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
         self.tags.add(tags::key(self.inner, write));
     }
 
-    fn into_call(self) -> Call<'static> {
+    fn into_call(self) -> Call<'c> {
         let Self {
             inner,
-            site,
+            at,
             policy,
             key,
             tags: _,
         } = self;
-        Call::new(inner, key, policy, Tally::of_site(inner, site))
+        Call::new(inner, key, policy, Tally::new(inner, at))
     }
 }
 
-impl<R> Begun<R> {
+impl<R> Begun<'_, R> {
     /// Adds tags to what this call stores, if it may store anything.
     #[must_use]
-    pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall)) -> Self {
+    pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall<'_>)) -> Self {
         if let Self::Cached(call) = &mut self {
             tag(call);
         }
@@ -107,14 +108,46 @@ pub fn begin<R, S>(
     site: &'static CallSite,
     _shape: &S,
     write: impl FnOnce(&mut KeyWriter),
-) -> Begun<R>
+) -> Begun<'static, R>
 where
     R: Outcome<S, Value: CacheValue>,
 {
     if switch::annotations_are_off() {
         return Begun::Plain;
     }
-    let inner = &global().inner;
+    begin_at(&global().inner, site, At::Site(site), write)
+}
+
+/// The cache that an annotation names.
+#[must_use]
+pub fn handle(cache: &Cache) -> Cache {
+    cache.clone()
+}
+
+/// Begins a call of a cached function on a cache of its own.
+#[inline]
+pub fn begin_on<'c, R, S>(
+    cache: &'c Cache,
+    site: &'static CallSite,
+    _shape: &S,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
+    begin_at(&cache.inner, site, At::Both(site), write)
+}
+
+#[inline]
+fn begin_at<'c, R, S>(
+    inner: &'c Arc<Inner>,
+    site: &'static CallSite,
+    at: At,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
@@ -123,12 +156,12 @@ where
     }
     match inner.look::<R, S>(write, policy) {
         Ok((hit, tier)) => {
-            site.counters.add(tier);
+            Tally::new(inner, at).add(tier);
             Begun::Hit(hit)
         }
         Err(key) => Begun::Cached(CachedCall {
             inner,
-            site,
+            at,
             policy,
             key,
             tags: Tags::default(),
@@ -148,7 +181,7 @@ where
 
 /// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.
 pub async fn cached<R, S, C, D>(
-    call: CachedCall,
+    call: CachedCall<'_>,
     _shape: S,
     sharing: C,
     body: impl Future<Output = R>,
@@ -165,7 +198,7 @@ where
 
 /// The same, where values are chosen.
 pub async fn cached_by<R, S, C, D>(
-    call: CachedCall,
+    call: CachedCall<'_>,
     _shape: S,
     sharing: C,
     storing: impl Selects<R::Value>,
@@ -182,7 +215,7 @@ where
 
 /// The same, where values have tags.
 pub async fn cached_with_tags<R, S, C, D>(
-    mut call: CachedCall,
+    mut call: CachedCall<'_>,
     _shape: S,
     sharing: C,
     storing: impl Selects<R::Value>,
@@ -209,7 +242,13 @@ pub fn with_key<T>(write: impl FnOnce(&mut KeyWriter), read: impl FnOnce(&[u8]) 
 /// Begins a call of an invalidating function.
 #[must_use]
 pub fn effects(site: &'static CallSite) -> Effects {
-    Effects::new(global().clone(), Some(site))
+    Effects::new(global().clone(), At::Site(site))
+}
+
+/// The same on a cache of its own.
+#[must_use]
+pub fn effects_on(cache: &Cache, site: &'static CallSite) -> Effects {
+    Effects::new(cache.clone(), At::Both(site))
 }
 
 /// A policy whose TTL is that of one call.

@@ -14,12 +14,12 @@ use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::{Policy, jittered};
 use crate::race::{alongside, within};
-use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::{Payload, Stamp};
 use crate::storing::Selects;
 use crate::tags::{Seen, Tags};
+use crate::tally::Tally;
 use crate::timer;
 use crate::token::Token;
 
@@ -32,33 +32,6 @@ const UNTOLD_LOOK: Duration = Duration::from_millis(250);
 
 /// How often one call looks at a slot that changes hands under it.
 const MAX_LOOKS: u32 = 16;
-
-/// Where a call is counted: at its call site, or else in its cache.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tally<'a> {
-    inner: &'a Inner,
-    site: Option<&'static CallSite>,
-}
-
-impl<'a> Tally<'a> {
-    pub(crate) fn of_cache(inner: &'a Inner) -> Self {
-        Self { inner, site: None }
-    }
-
-    pub(crate) fn of_site(inner: &'a Inner, site: &'static CallSite) -> Self {
-        Self {
-            inner,
-            site: Some(site),
-        }
-    }
-
-    fn add(&self, count: Count) {
-        match self.site {
-            Some(site) => site.counters.add(count),
-            None => self.inner.counters.add(count),
-        }
-    }
-}
 
 /// One call, as far as it does not depend on the types of the function.
 #[derive(Debug)]

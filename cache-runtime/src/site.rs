@@ -29,6 +29,8 @@ pub struct CallSite {
     effect: Effect,
     templates: &'static [&'static str],
     pub(crate) counters: Counters,
+    /// Of calls on another cache than the global one.
+    pub(crate) apart: Counters,
 }
 
 /// What an annotated function does to its keys.
@@ -59,6 +61,7 @@ impl CallSite {
             effect,
             templates,
             counters: Counters::new(),
+            apart: Counters::new(),
         }
     }
 
@@ -89,6 +92,6 @@ impl CallSite {
     /// What happened here since the process started.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.read()
+        self.counters.read() + self.apart.read()
     }
 }

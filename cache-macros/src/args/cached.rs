@@ -3,10 +3,12 @@
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Ident, Path, parenthesized, token};
+use syn::{Expr, Ident, Path, parenthesized, token};
 
 use super::storing::{Storing, Ttl};
-use super::{KeyArg, Options, each, is_assignment, peek_template, runtime_path, skip_value, value};
+use super::{
+    KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
+};
 use crate::durations::milliseconds;
 use crate::errors::Errors;
 
@@ -18,6 +20,7 @@ pub(crate) struct Cached {
     pub(crate) policy: Option<Policy>,
     pub(crate) storing: Storing,
     pub(crate) skip: Option<Vec<Ident>>,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -41,9 +44,11 @@ impl Cached {
             "codec",
             "tags",
             "skip",
+            "cache",
             "crate",
         ]);
-        let (mut key, mut none_ttl, mut local_ttl, mut runtime) = (None, None, None, None);
+        let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
+        let (mut cache, mut runtime) = (None, None);
         let mut storing = Storing::default();
         let mut skip = Some(Vec::new());
         each(tokens, errors, |input, errors| {
@@ -78,6 +83,7 @@ impl Cached {
                     skip = None;
                     skip = skipped(&name, input, errors)?;
                 }
+                "cache" => cache = Some(cache_of(&name, input)?),
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
@@ -115,6 +121,7 @@ impl Cached {
             policy,
             storing,
             skip,
+            cache,
             runtime,
         }
     }

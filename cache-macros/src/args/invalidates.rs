@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 
-use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value, value};
+use super::{KeyArg, Options, cache_of, each, is_assignment, runtime_path, skip_value, value};
 use crate::durations::literal;
 use crate::errors::Errors;
 use crate::template::Template;
@@ -19,6 +19,7 @@ pub(crate) struct Invalidates {
     /// The word `fence`, where it stands.
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -32,8 +33,8 @@ pub(crate) enum OnError {
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["tag", "crate", "fence", "on_error"]);
-        let mut runtime = None;
+        let mut options = Options::of(&["tag", "fence", "on_error", "cache", "crate"]);
+        let (mut cache, mut runtime) = (None, None);
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
         let (mut keys, mut tags) = (Vec::new(), Vec::new());
@@ -70,6 +71,7 @@ impl Invalidates {
                         errors.at(name.span(), "`fence` takes no value: write `fence`");
                         return skip_value(input);
                     }
+                    "cache" => cache = Some(cache_of(&name, input)?),
                     _ => runtime = Some(runtime_path(&name, input)?),
                 }
                 return Ok(());
@@ -101,6 +103,7 @@ impl Invalidates {
             tags,
             fence,
             on_error: error_policy,
+            cache,
             runtime,
         }
     }

@@ -151,6 +151,18 @@ fn value<T: Parse>(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::
     input.parse()
 }
 
+/// The expression after `cache =`.
+fn cache_of(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
+    let cache: Expr = value(name, input, "self.cache")?;
+    if literal(&cache).is_some() {
+        return Err(syn::Error::new_spanned(
+            &cache,
+            "`cache` is an expression, without quotes: `cache = self.cache`",
+        ));
+    }
+    Ok(cache)
+}
+
 /// The path after `crate =`.
 fn runtime_path(name: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
     let path: Expr = value(name, input, "path::to::cache_runtime")?;

@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::{Expr, Ident, Path};
 
 use super::storing::{Storing, Ttl, function_of};
-use super::{KeyArg, Options, each, peek_template, runtime_path, skip_value, value};
+use super::{KeyArg, Options, cache_of, each, peek_template, runtime_path, skip_value, value};
 use crate::errors::Errors;
 
 const EXAMPLE: &str = "`#[write_through(key = \"settings:<id>\", ttl = \"10m\")]`";
@@ -17,15 +17,16 @@ pub(crate) struct WriteThrough {
     pub(crate) storing: Storing,
     /// What is stored, made of what was returned.
     pub(crate) value: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: Option<Path>,
 }
 
 impl WriteThrough {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Options::of(&[
-            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "tags", "crate",
+            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "tags", "cache", "crate",
         ]);
-        let (mut key, mut stored, mut runtime) = (None, None, None);
+        let (mut key, mut stored, mut cache, mut runtime) = (None, None, None, None);
         let mut storing = Storing::default();
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
@@ -48,6 +49,7 @@ impl WriteThrough {
             match name.to_string().as_str() {
                 "key" => key = KeyArg::of(value(&name, input, "\"settings:<id>\"")?, errors),
                 "value" => stored = Some(function_of(&name, input, "|order| order.summary()")?),
+                "cache" => cache = Some(cache_of(&name, input)?),
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
@@ -64,6 +66,7 @@ impl WriteThrough {
             ttl,
             storing,
             value: stored,
+            cache,
             runtime,
         }
     }

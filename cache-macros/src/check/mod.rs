@@ -28,6 +28,7 @@ pub(crate) struct Cached<'a> {
     pub(crate) policy: Policy,
     pub(crate) storing: Storing,
     pub(crate) tags: Vec<Resolved>,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct WriteThrough<'a> {
     pub(crate) storing: Storing,
     pub(crate) tags: Vec<Resolved>,
     pub(crate) value: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -51,6 +53,7 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) tags: Vec<Resolved>,
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
+    pub(crate) cache: Option<Expr>,
     pub(crate) runtime: TokenStream,
 }
 
@@ -107,6 +110,7 @@ pub(crate) fn cached<'a>(
         policy: args.policy?,
         storing: args.storing,
         tags,
+        cache: args.cache,
         runtime: runtime(args.runtime),
     })
 }
@@ -148,6 +152,7 @@ pub(crate) fn write_through<'a>(
         storing: args.storing,
         tags,
         value: args.value,
+        cache: args.cache,
         runtime: runtime(args.runtime),
     })
 }
@@ -222,6 +227,7 @@ pub(crate) fn invalidates<'a>(
         tags,
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
+        cache: args.cache,
         runtime: runtime(args.runtime),
     })
 }

@@ -33,6 +33,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         policy,
         storing,
         tags,
+        cache,
         runtime,
     } = plan;
     let returned = function.returned();
@@ -53,9 +54,22 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
     // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
-    let begin = {
-        let runtime = super::respanned(runtime, at_return);
-        quote_spanned!(at_return=> #runtime::begin(site, &shape, #writing))
+    let (handle, begin) = {
+        let at = super::respanned(runtime, at_return);
+        match cache {
+            None => (
+                None,
+                quote_spanned!(at_return=> #at::begin(site, &shape, #writing)),
+            ),
+            Some(cache) => {
+                let at_cache = cache.span().resolved_at(here);
+                let cache = given(cache, function);
+                (
+                    Some(quote_spanned!(at_cache=> let cache = #runtime::handle(&(#cache));)),
+                    quote_spanned!(at_return=> #at::begin_on(&cache, site, &shape, #writing)),
+                )
+            }
+        }
     };
     let living = match &policy.ttl {
         Ttl::OfCall(ttl) => {
@@ -73,6 +87,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
+        #handle
         let call = #begin #living #tagged;
     };
     let selection = selection(storing, &policy.ttl, function);

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, given, local, shape, write, write_part, writing};
+use super::{call_site, effects, given, local, shape, write, write_part, writing};
 use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
@@ -34,6 +34,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         tags,
         is_fenced,
         on_error,
+        cache,
         runtime,
     } = plan;
     let site = call_site(
@@ -42,9 +43,10 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         &quote_spanned!(here=> #runtime::Effect::Invalidates),
         keys,
     );
+    let effects = effects(cache.as_ref(), &site, function, runtime);
     let mut before = quote_spanned! {here=>
         #[allow(unused_mut)]
-        let mut effects = #runtime::effects(#site);
+        let mut effects = #effects;
     };
     let mut by_return = Vec::new();
     let mut parts = 0..;

@@ -57,6 +57,21 @@ fn shape(runtime: &TokenStream, returned: &Type) -> TokenStream {
     }}
 }
 
+/// `effects(site)`, or those of the cache that the annotation names.
+fn effects(
+    cache: Option<&Expr>,
+    site: &TokenStream,
+    function: &Function,
+    runtime: &TokenStream,
+) -> TokenStream {
+    let Some(cache) = cache else {
+        return quote_spanned!(Span::mixed_site()=> #runtime::effects(#site));
+    };
+    let at_cache = cache.span().resolved_at(Span::mixed_site());
+    let cache = given(cache, function);
+    quote_spanned!(at_cache=> #runtime::effects_on(&(#cache), #site))
+}
+
 /// The policy of a call site, as far as it is known to all of its calls.
 fn policy_of(runtime: &TokenStream, ttl: &Ttl, version: Option<u32>) -> TokenStream {
     let here = Span::mixed_site();

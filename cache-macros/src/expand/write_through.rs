@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, codec, given, policy_of, selection, shape, writing};
+use super::{call_site, codec, effects, given, policy_of, selection, shape, writing};
 use crate::args::storing::Ttl;
 use crate::check::{Key, WriteThrough};
 
@@ -32,6 +32,7 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         storing,
         tags,
         value,
+        cache,
         runtime,
     } = plan;
     let returned = function.returned();
@@ -59,9 +60,10 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         }
         Ttl::Fixed(_) | Ttl::OfValue(_) => policy,
     };
+    let effects = effects(cache.as_ref(), &site, function, runtime);
     let tagging = tags.iter().map(writing);
     let before = quote_spanned! {here=>
-        let mut effects = #runtime::effects(#site);
+        let mut effects = #effects;
         let shape = #shape;
         #key
         #(key.tag(&effects, #tagging);)*

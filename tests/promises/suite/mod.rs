@@ -4,6 +4,7 @@ mod invalidation;
 mod keys;
 mod loading;
 mod outcomes;
+mod own_cache;
 mod stampede;
 mod storing;
 mod tags;
