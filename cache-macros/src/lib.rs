@@ -251,6 +251,11 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `<return>` and `<return.field>` stand for what the function returned: for what is in `Ok` and in `Some`, if it returns these. A key
 /// with such a placeholder is made after the body. An `Err` or a `None` invalidates nothing by such a key.
 ///
+/// A template that ends with `:*` is a pattern: all keys that begin with what stands before it, and have another segment.
+/// `"dashboard:<user_id>:*"` drops the dashboards of one user, for all dates; what fills a placeholder can never widen a pattern. Redis looks
+/// through all its keys for them, in small steps between which it serves others; for what is dropped often, a
+/// [tag](macro@cached#tags) costs one key.
+///
 /// Keys without `<return…>` are invalidated whatever the function returns, an `Err` too: an error does not say that nothing was changed.
 ///
 /// # Options

@@ -362,6 +362,47 @@ impl Cache {
             .map_err(|error| error.at(key.template()))
     }
 
+    /// Drops everything under a key: each entry whose key begins with it and has another segment. `Key::of("dashboard").part(&7)` is
+    /// what `#[invalidates("dashboard:7:*")]` says.
+    ///
+    /// Redis looks through all its keys for it, in small steps between which it serves others; the embedded store looks through
+    /// all of its own. For what is dropped often, a [tag](Self::invalidate_tag) costs one key.
+    ///
+    /// # Errors
+    ///
+    /// As of [`invalidate`](Self::invalidate); and when the scan has taken longer than 30 s. At most 100 patterns are queued; beyond that,
+    /// the epoch of the namespace is moved instead.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is delivered by a task of the runtime.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// # let policy = Policy::new(Duration::from_secs(60));
+    /// let user = Key::of("dashboard").part(&7_u64);
+    /// let day = user.clone().part("2026-11-23");
+    /// cache.put(&day, 1_u64, policy).await?;
+    /// cache.invalidate_pattern(&user).await?;
+    /// assert_eq!(cache.get::<u64>(&day, policy).await?, None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_pattern(
+        &self,
+        under: &(impl CacheKey + ?Sized),
+    ) -> Result<(), CacheError> {
+        let mut effects = Effects::new(self.clone(), At::Cache);
+        effects.pattern(|writer| under.write_key(writer));
+        effects
+            .deliver()
+            .await
+            .map_err(|error| error.at(under.template()))
+    }
+
     /// Drops everything that was stored with a tag, at the cost of one key: see `tags` of [`#[cached]`](macro@crate::cached#tags). What is
     /// being loaded now with this tag will not be taken for current.
     ///

@@ -24,6 +24,8 @@ pub struct Effects {
     cache: Cache,
     at: At,
     keys: Vec<RenderedKey>,
+    /// How each key of a pattern begins.
+    patterns: Vec<RenderedKey>,
     fence: Option<Token>,
     /// Whether it is open if the body has committed, or will: it runs, it was cut off, or it failed.
     in_doubt: bool,
@@ -35,6 +37,7 @@ impl Effects {
             cache,
             at,
             keys: Vec::new(),
+            patterns: Vec::new(),
             fence: None,
             in_doubt: false,
         }
@@ -61,6 +64,15 @@ impl Effects {
     /// Adds a tag written by a template.
     pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
         self.add(tags::key(&self.cache.inner, write));
+    }
+
+    /// Adds everything under a key written by a template: whatever begins with it and has another segment.
+    pub fn pattern(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        let under = self.cache.inner.render(|writer| {
+            write(writer);
+            writer.literal(":");
+        });
+        self.patterns.push(under);
     }
 
     /// Adds a typed key.
@@ -187,9 +199,11 @@ impl Effects {
         // Asked now, not when the mutation began: it may have been switched on meanwhile.
         if inner.mode() == Mode::Detached {
             self.keys.clear();
+            self.patterns.clear();
             return Ok(());
         }
         inner.work_on_recovery();
+        let patterns = self.deliver_patterns().await;
         // Keys leave the list when they are delivered, not before: this may be dropped here.
         let results = self.step_on_all(self.ending().step(), Duration::ZERO).await;
         for _ in results.iter().filter(|result| result.is_ok()) {
@@ -199,7 +213,31 @@ impl Effects {
         self.keys.retain(|_| !delivered.next().unwrap_or(false));
         let first_error = results.into_iter().find_map(Result::err);
         self.queue();
-        first_error.map_or(Ok(()), Err)
+        first_error.map_or(patterns, Err)
+    }
+
+    /// Delivers the patterns, one after the other. What the store does not take is queued.
+    async fn deliver_patterns(&mut self) -> Result<(), CacheError> {
+        let inner = self.cache.inner.clone();
+        let mut first_error = Ok(());
+        // They leave the list when they are delivered or queued, not before: this may be dropped here.
+        while let Some(under) = self.patterns.last() {
+            let limit = inner.settings.store_budget;
+            let delivered = inner.store.invalidate_under(under, limit).await;
+            let under = self.patterns.pop();
+            match delivered {
+                Ok(()) => self.count(Count::invalidations),
+                Err(error) => {
+                    self.count(Count::store_errors);
+                    self.count(Count::invalidations_queued);
+                    if let Some(under) = under {
+                        inner.queue_pattern(under);
+                    }
+                    first_error = first_error.and(Err(error));
+                }
+            }
+        }
+        first_error
     }
 
     /// Ends the mutation by storing what it wrote; `false` if another overlapped, so that nothing was stored.
@@ -230,6 +268,10 @@ impl Effects {
 
     /// Leaves what is not delivered to the recovery.
     fn queue(&mut self) {
+        for under in std::mem::take(&mut self.patterns) {
+            self.count(Count::invalidations_queued);
+            self.cache.inner.queue_pattern(under);
+        }
         if self.keys.is_empty() {
             return;
         }
@@ -248,10 +290,15 @@ impl Effects {
 
 impl Drop for Effects {
     fn drop(&mut self) {
-        if self.keys.is_empty() || self.cache.mode() == Mode::Detached {
+        let is_done = self.keys.is_empty() && self.patterns.is_empty();
+        if is_done || self.cache.mode() == Mode::Detached {
             return;
         }
         if let Some(store) = self.cache.inner.store.as_embedded() {
+            for under in &self.patterns {
+                store.invalidate_under(under);
+                self.count(Count::invalidations);
+            }
             for key in &self.keys {
                 store.apply(key, self.ending().step(), Duration::ZERO);
                 self.count(Count::invalidations);

@@ -1,4 +1,4 @@
-//! `#[invalidates("user:<id>", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", crate = …)]`
+//! `#[invalidates("user:<id>", "posts:<id>:*", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -16,6 +16,8 @@ const TAG: &str = "\"user:<id>\"";
 pub(crate) struct Invalidates {
     pub(crate) keys: Vec<KeyArg>,
     pub(crate) tags: Vec<Template>,
+    /// Those that end with `:*`, without it.
+    pub(crate) patterns: Vec<Template>,
     /// The word `fence`, where it stands.
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
@@ -37,8 +39,8 @@ impl Invalidates {
         let (mut cache, mut runtime) = (None, None);
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
-        let (mut keys, mut tags) = (Vec::new(), Vec::new());
-        let mut has_tags = false;
+        let (mut keys, mut tags, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
+        let mut has_others = false;
         let before = errors.count();
         each(tokens, errors, |input, errors| {
             let is_bare_crate = input.peek(Token![crate]) && !input.peek2(Token![::]);
@@ -53,7 +55,7 @@ impl Invalidates {
                 }
                 // There may be several.
                 if name == "tag" {
-                    has_tags = true;
+                    has_others = true;
                     let tag: Expr = value(&name, input, TAG)?;
                     let Some(Lit::Str(text)) = literal(&tag) else {
                         let error = format!("a tag is a template in a string: `tag = {TAG}`");
@@ -89,10 +91,18 @@ impl Invalidates {
                 errors.at(word.span(), options.unknown(&word.to_string()));
                 return Ok(());
             }
+            if let Some(Lit::Str(text)) = literal(&key)
+                && let Some(under) = text.value().strip_suffix(":*")
+            {
+                has_others = true;
+                let under = Template::parse(&LitStr::new(under, text.span()), errors);
+                patterns.extend(under.map(|under| under.written_as(text)));
+                return Ok(());
+            }
             keys.extend(KeyArg::of(key, errors));
             Ok(())
         });
-        if keys.is_empty() && !has_tags && !errors.is_new_since(before) {
+        if keys.is_empty() && !has_others && !errors.is_new_since(before) {
             errors.at(
                 Span::call_site(),
                 "no key to invalidate: name at least one, as in `#[invalidates(\"user:<id>\")]`",
@@ -101,6 +111,7 @@ impl Invalidates {
         Self {
             keys,
             tags,
+            patterns,
             fence,
             on_error: error_policy,
             cache,

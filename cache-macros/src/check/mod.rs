@@ -17,6 +17,7 @@ use crate::args::invalidates::OnError;
 use crate::args::storing::{Storing, Ttl};
 use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
+use crate::template::Template;
 
 pub(crate) use self::scope::{Key, Place, Resolved, Step};
 
@@ -51,6 +52,7 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) body: &'a Body,
     pub(crate) keys: Vec<Key>,
     pub(crate) tags: Vec<Resolved>,
+    pub(crate) patterns: Vec<Resolved>,
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
     pub(crate) cache: Option<Expr>,
@@ -176,17 +178,28 @@ pub(crate) fn invalidates<'a>(
         .into_iter()
         .filter_map(|key| scope.key(key, &[], errors))
         .collect();
-    let tags: Vec<Resolved> = args
-        .tags
-        .into_iter()
-        .filter_map(|tag| scope.template(tag, &[], errors))
-        .collect();
+    let mut resolved = |templates: Vec<Template>| -> Vec<Resolved> {
+        let templates = templates.into_iter();
+        templates
+            .filter_map(|template| scope.template(template, &[], errors))
+            .collect()
+    };
+    let (tags, patterns) = (resolved(args.tags), resolved(args.patterns));
+    if let (Some(pattern), Some(_)) = (patterns.first(), &args.fence) {
+        errors.at(
+            pattern.literal.span(),
+            "a `fence` stands over keys that are known before the function runs, and a pattern names none; put it into an \
+             `#[invalidates]` of its own, without `fence`",
+        );
+    }
     let by_return = {
         let keys = keys.iter().filter_map(|key| match key {
             Key::Template(template) => Some(template),
             Key::Typed(_) => None,
         });
-        keys.chain(&tags).find(|template| template.needs_return())
+        keys.chain(&tags)
+            .chain(&patterns)
+            .find(|template| template.needs_return())
     };
     if has_impl_trait(&function.returned())
         && let Some(template) = by_return
@@ -225,6 +238,7 @@ pub(crate) fn invalidates<'a>(
         body: body?,
         keys,
         tags,
+        patterns,
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
         cache: args.cache,

@@ -32,6 +32,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         body,
         keys,
         tags,
+        patterns,
         is_fenced,
         on_error,
         cache,
@@ -68,14 +69,16 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             }
         }
     }
-    for tag in tags {
-        if tag.needs_return() {
-            let (rendered, write) = after_return(tag, "tag", runtime, &mut parts);
+    let tags = tags.iter().map(|tag| ("tag", tag));
+    let patterns = patterns.iter().map(|pattern| ("pattern", pattern));
+    for (add, template) in tags.chain(patterns) {
+        if template.needs_return() {
+            let (rendered, write) = after_return(template, add, runtime, &mut parts);
             before.extend(rendered);
             by_return.push(write);
         } else {
-            let writing = writing(tag);
-            before.extend(quote_spanned!(here=> effects.tag(#writing);));
+            let (add, writing) = (local(add), writing(template));
+            before.extend(quote_spanned!(here=> effects.#add(#writing);));
         }
     }
     if *is_fenced {

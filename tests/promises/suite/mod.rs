@@ -5,6 +5,7 @@ mod keys;
 mod loading;
 mod outcomes;
 mod own_cache;
+mod patterns;
 mod stampede;
 mod storing;
 mod tags;
