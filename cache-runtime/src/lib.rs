@@ -82,6 +82,7 @@ mod tags;
 mod tally;
 mod timer;
 mod token;
+mod warm;
 mod write_through;
 
 /// The guides.
@@ -113,7 +114,7 @@ pub use coded::CodedCache;
 pub use config::{CacheConfig, ConfigError};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
-    Admits, AnyValue, CacheKey, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
+    Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
 };
 pub use outcome::CacheValue;
 pub use policy::Policy;

@@ -1,5 +1,6 @@
 //! The same tests for every store.
 
+mod direct;
 mod invalidation;
 mod keys;
 mod loading;

@@ -15,11 +15,11 @@ use super::{MAX_ROUNDS, RedisStore};
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 
-/// How many keys the server looks at in one go, so that others are served in between.
-const STRIDE: usize = 500;
+/// How many keys the server looks at in one go: some ten microseconds, so that others are served in between.
+const STRIDE: usize = 100;
 
 /// How many slots one script empties.
-const BATCH: usize = 100;
+const BATCH: usize = 50;
 
 /// How long a scan may take.
 const LIMIT: Duration = Duration::from_secs(30);
