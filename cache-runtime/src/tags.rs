@@ -1,6 +1,7 @@
 //! Tags: one invalidation for many keys, at the cost of one.
 //!
-//! A tag is a slot of its own. The token of the value in it is the tag's *generation*, random and used once. A tagged value is stored
+//! A tag is a slot of its own. The token in it is the tag's *generation*, random and used once: that of a lease, which is filled at
+//! once to live for longer, or of the value that keeps it. A tagged value is stored
 //! with the generations that its tags had before its load; whoever reads it reads the tags along with it, and takes it only if they
 //! are still the same. Invalidating a tag empties its slot, as it would that of a value.
 //!
@@ -9,7 +10,7 @@
 //! 3. L fills: the old value stands in the cache, with `g`.
 //! 4. R begins, reads the value and the tag, and finds no `g`: the value is as good as absent.
 //!
-//! A tag whose slot is empty, evicted, leased or fenced has no generation, and no value matches it: what is lost is a load, never
+//! A tag whose slot is empty, evicted or fenced has no generation, and no value matches it: what is lost is a load, never
 //! an invalidation.
 
 use std::time::Duration;
@@ -30,8 +31,8 @@ const MARK: &str = "%t:";
 /// How long a generation lives at least. A value that outlives its tag's generation is loaded anew.
 const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How often one load looks at a tag that somebody else is about to give a generation.
-const MAX_LOOKS: usize = 3;
+/// How often one load gives a tag a generation that is invalidated before it is filled.
+const MAX_ROUNDS: usize = 3;
 
 /// The tags of one call.
 #[derive(Debug, Default)]
@@ -111,7 +112,8 @@ pub(crate) fn key(inner: &Inner, write: impl FnOnce(&mut KeyWriter)) -> Rendered
 
 fn generation(reply: &Reply<Payload>) -> Option<Token> {
     match reply {
-        Reply::Hit(generation, _) => Some(*generation),
+        // A lease whose maker was dropped before he filled it expires, which costs a load.
+        Reply::Hit(generation, _) | Reply::Leased(generation) => Some(*generation),
         _ => None,
     }
 }
@@ -119,12 +121,12 @@ fn generation(reply: &Reply<Payload>) -> Option<Token> {
 /// Gives a tag a generation, or finds the one that somebody else gave it.
 async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token> {
     let payload = inner.payload::<(), MessagePack>(key, Some(&()), 0).ok()?;
-    for _ in 0..MAX_LOOKS {
+    for _ in 0..MAX_ROUNDS {
         let lease = inner.tokens.next();
         let step = Step::Acquire { lease, over: None };
         let life = inner.settings.lease;
         match inner.store.apply(key, step, life, budget).await.ok()? {
-            Reply::Hit(generation, _) => return Some(generation),
+            Reply::Hit(generation, _) | Reply::Leased(generation) => return Some(generation),
             Reply::Granted => {
                 let step = Step::Fill(lease, payload.clone());
                 let filled = inner.store.apply(key, step, LIFE, budget).await.ok()?;
@@ -132,8 +134,6 @@ async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token>
                     return Some(lease);
                 }
             }
-            // About to be there.
-            Reply::Leased(_) => {}
             _ => return None,
         }
     }

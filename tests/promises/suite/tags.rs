@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_runtime::__private::{AnyValue, apply_step};
-use cache_runtime::slot::{Reply, Step};
+use cache_runtime::slot::{Reply, Step, Token};
 use cache_runtime::{CacheKey, Key, KeyWriter, cached, global, invalidates, write_through};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
@@ -150,6 +150,22 @@ async fn a_tag_that_was_lost_leaves_no_stale_value() {
         .expect("carried out");
     assert_eq!(load(team, 0, theme, 2).await, Some(2));
     assert_eq!(load(team, 0, theme, 3).await, Some(2));
+}
+
+/// Whoever gives a tag its generation takes its lease, and may be dropped before he fills it. The lease is as good.
+#[tokio::test]
+async fn a_tag_whose_maker_was_dropped_is_one() {
+    let (team, theme) = (fresh(), fresh());
+    let (lease, over) = (Token::next(), None);
+    let acquire = Step::Acquire { lease, over };
+    let tag = Slot("team", team);
+    let reply = apply_step(global(), &tag, acquire, Duration::from_secs(60)).await;
+    assert!(matches!(reply, Ok(Reply::Granted)), "{reply:?}");
+    assert_eq!(load(team, 0, theme, 1).await, Some(1));
+    assert_eq!(load(team, 0, theme, 2).await, Some(1), "it was stored");
+    change_team(team, async || ()).await;
+    assert_eq!(load(team, 0, theme, 3).await, Some(3));
+    assert_eq!(load(team, 0, theme, 4).await, Some(3));
 }
 
 /// After the invalidation of a tag one caller loads, and the others are handed what he has loaded.
