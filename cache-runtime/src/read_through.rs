@@ -514,7 +514,12 @@ where
                 let shared = match &landing {
                     // It joined by the lease, which a tag's invalidation leaves as it is: the tags are to be read now.
                     Landing::Value(payload) if call.see().await.is_ok() => {
-                        call.open::<_, D, F>(payload).ok().and_then(R::from_stored)
+                        match call.open::<_, D, F>(payload) {
+                            Ok(value) => R::from_stored(value),
+                            Err(Useless::Unreadable) => None,
+                            // Not alone, but with the others who waited in vain: one of them is to load.
+                            Err(Useless::Outdated) => continue,
+                        }
                     }
                     Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
                     Landing::Value(_) | Landing::Failed(None) | Landing::Moved => None,

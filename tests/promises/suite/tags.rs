@@ -123,6 +123,48 @@ async fn a_load_that_began_before_is_not_handed_to_who_came_after() {
     assert_ne!(load(team, 0, theme, 3).await, Some(1));
 }
 
+/// The same, with many who come after: one of them loads, and not each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_those_who_came_after_one_loads() {
+    for _ in 0..20 {
+        let (team, theme, runs) = (fresh(), fresh(), Arc::new(Runs::default()));
+        let (go_on, waits) = oneshot::channel::<()>();
+        let (begun, begins) = oneshot::channel::<()>();
+        let old = tokio::spawn(async move {
+            page(team, 0, theme, async || {
+                begun.send(()).expect("listened to");
+                waits.await.expect("told");
+                Some(1)
+            })
+            .await
+        });
+        begins.await.expect("it runs");
+        change_team(team, async || ()).await;
+        let gate = Arc::new(Semaphore::new(0));
+        let mut callers = JoinSet::new();
+        for _ in 0..8 {
+            let (runs, gate) = (runs.clone(), gate.clone());
+            callers.spawn(page(team, 0, theme, async move || {
+                runs.note();
+                let _ = gate.acquire().await;
+                Some(2)
+            }));
+        }
+        // All of them wait for the old load, most likely.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        go_on.send(()).expect("listened to");
+        assert_eq!(old.await.expect("no panic"), Some(1));
+        cache_tests::eventually("one runs", async || runs.count() > 0).await;
+        gate.add_permits(8);
+        while let Some(found) = callers.join_next().await {
+            assert_eq!(found.expect("no panic"), Some(2));
+        }
+        assert_eq!(runs.count(), 1);
+    }
+}
+
 /// Nothing is read or filled while a fenced mutation of a tag runs.
 #[tokio::test]
 async fn a_fence_over_a_tag_is_one_over_its_keys() {
