@@ -1,10 +1,11 @@
-//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, codec = …, skip(…), crate = …)]`
+//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, codec = …, skip(…), allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, Lit, Path, Type, parenthesized, token};
 
+use super::allow::{Findings, OF_CACHED};
 use super::{KeyArg, Options, each, is_assignment, peek_template, runtime_path, skip_value, value};
 use crate::durations::{literal, milliseconds};
 use crate::errors::Errors;
@@ -17,6 +18,7 @@ pub(crate) struct Cached {
     pub(crate) policy: Option<Policy>,
     pub(crate) codec: Option<Type>,
     pub(crate) skip: Option<Vec<Ident>>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -38,11 +40,13 @@ impl Cached {
             "version",
             "codec",
             "skip",
+            "allow",
             "crate",
         ]);
         let (mut key, mut ttl, mut none_ttl, mut local_ttl) = (None, None, None, None);
         let (mut version, mut codec, mut runtime) = (None, None, None);
         let mut skip = Some(Vec::new());
+        let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
                 options.assume("key");
@@ -75,6 +79,7 @@ impl Cached {
                     skip = None;
                     skip = skipped(&name, input, errors)?;
                 }
+                "allow" => allow = Findings::parse(&name, input, OF_CACHED, errors)?,
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
@@ -110,6 +115,7 @@ impl Cached {
             policy,
             codec,
             skip,
+            allow,
             runtime,
         }
     }

@@ -1,10 +1,11 @@
-//! `#[invalidates("user:<id>", UserKey { id }, fence, on_error = "fail", crate = …)]`
+//! `#[invalidates("user:<id>", UserKey { id }, fence, on_error = "fail", allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, LitStr, Path, Token};
 
+use super::allow::{Findings, OF_INVALIDATES};
 use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value, value};
 use crate::errors::Errors;
 
@@ -14,6 +15,7 @@ pub(crate) struct Invalidates {
     /// The word `fence`, where it stands.
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -27,10 +29,11 @@ pub(crate) enum OnError {
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["crate", "fence", "on_error"]);
+        let mut options = Options::of(&["allow", "crate", "fence", "on_error"]);
         let mut runtime = None;
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
+        let mut allow = Findings::default();
         let mut keys = Vec::new();
         let before = errors.count();
         each(tokens, errors, |input, errors| {
@@ -48,6 +51,7 @@ impl Invalidates {
                     return skip_value(input);
                 }
                 match name.to_string().as_str() {
+                    "allow" => allow = Findings::parse(&name, input, OF_INVALIDATES, errors)?,
                     "on_error" => error_policy = on_error(&name, input)?,
                     "fence" => {
                         errors.at(name.span(), "`fence` takes no value: write `fence`");
@@ -83,6 +87,7 @@ impl Invalidates {
             keys,
             fence,
             on_error: error_policy,
+            allow,
             runtime,
         }
     }

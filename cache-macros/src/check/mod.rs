@@ -12,6 +12,7 @@ use syn::{Data, DeriveInput, Fields, Member, Path, Type, Variant};
 use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, told_parameters, wrappable};
 use crate::args;
+use crate::args::allow::Findings;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
 use crate::errors::Errors;
@@ -26,6 +27,7 @@ pub(crate) struct Cached<'a> {
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) codec: Option<Type>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) keys: Vec<Key>,
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -90,6 +93,7 @@ pub(crate) fn cached<'a>(
         key: key?,
         policy: args.policy?,
         codec: args.codec,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }
@@ -144,6 +148,7 @@ pub(crate) fn invalidates<'a>(
         keys,
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }

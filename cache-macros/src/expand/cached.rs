@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, shape, typed, writing};
+use super::site::Site;
+use super::{shape, typed, writing};
 use crate::args::cached::Policy;
 use crate::check::{Cached, Key};
 
@@ -32,10 +33,18 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         key,
         policy,
         codec,
+        allow,
         runtime,
     } = plan;
     let returned = function.returned();
-    let site = call_site(runtime, function, &caches(policy, runtime), [key]);
+    let site = Site {
+        runtime,
+        function,
+        effect: caches(policy, runtime),
+        keys: std::slice::from_ref(key),
+        value: Some(&returned),
+        allow,
+    };
     let shape = shape(runtime, &returned);
     let writing = match key {
         Key::Template(template) => writing(template),

@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, local, shape, typed, write, write_part, writing};
+use super::site::Site;
+use super::{local, shape, typed, write, write_part, writing};
 use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
@@ -33,14 +34,17 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         keys,
         is_fenced,
         on_error,
+        allow,
         runtime,
     } = plan;
-    let site = call_site(
+    let site = Site {
         runtime,
         function,
-        &quote_spanned!(here=> #runtime::Effect::Invalidates),
+        effect: quote_spanned!(here=> #runtime::Effect::Invalidates),
         keys,
-    );
+        value: None,
+        allow,
+    };
     let mut before = quote_spanned! {here=>
         #[allow(unused_mut)]
         let mut effects = #runtime::effects(#site);
