@@ -12,10 +12,10 @@ pub(super) type Known = &'static [(&'static str, &'static str)];
 
 /// About a function that puts values under its keys.
 pub(super) const OF_CACHED: Known = &[
+    ("never_invalidated", "NeverInvalidated"),
     ("overlapping_templates", "OverlappingTemplates"),
     ("different_value_types", "DifferentValueTypes"),
     ("different_ttls", "DifferentTtls"),
-    ("never_invalidated", "NeverInvalidated"),
 ];
 
 /// About a function that drops what is under its keys.
@@ -73,13 +73,10 @@ fn unknown(name: &str, known: Known) -> String {
     let names = known.iter().map(|(name, _)| *name);
     let hint = meant(name, names.clone())
         .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    let verb = if known.len() == 1 {
-        "only one that can be allowed here is"
+    let known = if known.len() == 1 {
+        format!("the only one is {}", list(names))
     } else {
-        "ones that can be allowed here are"
+        format!("there are {}", list(names))
     };
-    format!(
-        "unknown finding `{name}`{hint} (the {verb} {})",
-        list(names)
-    )
+    format!("`{name}` is no finding about this function{hint} ({known})")
 }

@@ -50,7 +50,7 @@ async fn bounded() -> Page<model::Order> {
 }
 
 #[cached(key = "f:<id>", ttl = 60)]
-async fn parameter<T: CacheValue + Default>(id: u64) -> Option<T> {
+async fn parameter<T: CacheValue>(id: u64) -> Option<T> {
     let _ = id;
     None
 }
