@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cache_runtime::{CacheKey, FindingKind, Key, audit, cached, invalidates};
+use cache_runtime::{CacheKey, FindingKind, Key, KeyUse, audit, cached, invalidates};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ fn the_map_shows_each_function_with_its_keys() {
 fn the_types_of_values_are_known_where_they_have_a_name() {
     let audit = audit();
     let of = |wanted: &str| {
-        let mut rows = audit.map().uses().map(|row| row.site());
+        let mut rows = audit.map().uses().map(KeyUse::site);
         let site = rows.find(|site| site.function().ends_with(wanted));
         site.expect("a call site").value_type()
     };

@@ -323,11 +323,12 @@ impl fmt::Display for KeyMap {
             }
         }
         for row in &rows {
-            let cells = row.iter().zip(widths);
-            let line: String = cells
-                .map(|(cell, width)| format!("{cell:width$}  "))
+            let cells: Vec<_> = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
                 .collect();
-            writeln!(f, "{}", line.trim_end())?;
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
         }
         Ok(())
     }

@@ -33,7 +33,6 @@ use crate::site::{CallSite, KEY_TYPES, KeyType, call_sites};
 ///
 /// A test sees what its own binary links: your library, and the functions of the test itself. The
 /// [guide](crate::guide::audit) has a section for each kind of finding, and tells what is not seen.
-#[must_use]
 pub fn audit() -> Audit {
     let types: Vec<_> = KEY_TYPES.iter().collect();
     Audit::of(call_sites(), &types)
@@ -94,11 +93,11 @@ impl Audit {
     ///
     /// If it is not clean, with the report.
     #[track_caller]
-    #[allow(clippy::panic, reason = "it is an assertion")]
     pub fn assert_clean(&self) {
-        if !self.is_clean() {
-            panic!("the keys of this program are not in order\n\n{self}");
-        }
+        assert!(
+            self.is_clean(),
+            "the keys of this program are not in order\n\n{self}"
+        );
     }
 
     /// Which function does what to which keys.
@@ -226,31 +225,27 @@ impl<'m> Rules<'m> {
             .sources
             .iter()
             .find(|source| Some(source.template) == meant);
-        let mut remedy = match nearest {
-            Some(source) => {
-                involved.extend(&source.uses);
-                let keys = source.uses.iter().map(|one| one.key()).take(1);
-                let keys: String = keys.collect();
-                format!(
-                    "did you mean `{keys}`? If not, cache something under this key, or remove the invalidation"
-                )
-            }
+        let remedy = match nearest.and_then(|source| source.uses.first()) {
+            Some(nearest) => format!(
+                "did you mean `{}`? If not, cache something under this key, or remove the invalidation",
+                nearest.key()
+            ),
             None => {
                 "write the template of the cached function, or remove the invalidation".to_owned()
             }
         };
-        // It may be the one that is meant, so this is no more than a suspicion.
-        let severity = match self.unknown_source {
+        involved.extend(nearest.iter().flat_map(|source| &source.uses));
+        let (severity, doubt) = match self.unknown_source {
+            // It may be the one that is meant, so this is no more than a suspicion.
             Some(unknown) => {
-                remedy += &format!(
-                    "; what the typed key `{}` of {} makes is not known here: its type does not derive `CacheKey`, or is not \
-                     named in the attribute",
-                    unknown.key(),
-                    unknown.site().function()
+                let (key, function) = (unknown.key(), unknown.site().function());
+                let doubt = format!(
+                    "; what the typed key `{key}` of {function} makes is not known here: its type does not derive `CacheKey`, or \
+                     is not named in the attribute"
                 );
-                Severity::Info
+                (Severity::Info, doubt)
             }
-            None => kind.severity(),
+            None => (kind.severity(), String::new()),
         };
         Some(Finding {
             severity,
@@ -261,7 +256,7 @@ impl<'m> Rules<'m> {
                     one.key()
                 ),
                 &involved,
-                remedy,
+                remedy + &doubt,
             )
         })
     }

@@ -41,9 +41,10 @@ impl Template {
                 }
                 Some(end) if first == '<' => {
                     length = end + 1;
-                    match rest[..end].ends_with(":hash") {
-                        true => Piece::Hash,
-                        false => Piece::Part { delimiter: None },
+                    if rest[..end].ends_with(":hash") {
+                        Piece::Hash
+                    } else {
+                        Piece::Part { delimiter: None }
                     }
                 }
                 _ => Piece::Char(first),
@@ -77,7 +78,6 @@ impl Template {
         if short.segments.len() < long.segments.len() && !short.is_pattern {
             return false;
         }
-        let last = short.segments.len() - 1;
         short
             .segments
             .iter()
@@ -86,14 +86,7 @@ impl Template {
             .all(|(at, (a, b))| {
                 let is_open =
                     |template: &Self| template.is_pattern && at + 1 == template.segments.len();
-                // What follows the last segment of a pattern need not be looked at.
-                match (is_open(short), is_open(long)) {
-                    (false, false) => common(a, b),
-                    (short_is_open, long_is_open) => {
-                        debug_assert!(at == last);
-                        common(&opened(a, short_is_open), &opened(b, long_is_open))
-                    }
-                }
+                common(&opened(a, is_open(short)), &opened(b, is_open(long)))
             })
     }
 
@@ -145,13 +138,10 @@ fn delimit(segment: &mut [Piece]) {
     }
 }
 
-/// A segment after which anything may follow.
+/// A segment, and after it, if it is the last of a pattern, anything.
 fn opened(segment: &[Piece], is_open: bool) -> Vec<Piece> {
-    let mut opened = segment.to_vec();
-    if is_open {
-        opened.push(Piece::Part { delimiter: None });
-    }
-    opened
+    let rest = is_open.then_some(Piece::Part { delimiter: None });
+    segment.iter().copied().chain(rest).collect()
 }
 
 /// A place in a segment: how many pieces are behind, and whether the part that is next has begun with a text, so that it is no hash.

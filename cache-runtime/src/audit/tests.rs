@@ -19,9 +19,10 @@ fn drops(function: &'static str, templates: &'static [&'static str]) -> CallSite
     site(function, Effect::Invalidates, templates)
 }
 
+static TYPES: [KeyType; 1] = [KeyType::new("shop::UserKey", "user:<id>")];
+
 fn audit_of(sites: impl IntoIterator<Item = CallSite>) -> Audit {
     let sites = sites.into_iter().map(|site| &*Box::leak(Box::new(site)));
-    static TYPES: [KeyType; 1] = [KeyType::new("shop::UserKey", "user:<id>")];
     Audit::of(sites, &TYPES.iter().collect::<Vec<_>>())
 }
 
