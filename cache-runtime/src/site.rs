@@ -129,7 +129,7 @@ impl CallSite {
     /// parameter or on `Self`, and one that is declared in the body of a function. Nor is the type known where a
     /// container that is not of the standard library holds a type without a path, as in `Page<User>`; `Page<model::User>` is.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use cache_runtime::cached;
     ///
     /// #[cached(key = "motto", ttl = "1h")]

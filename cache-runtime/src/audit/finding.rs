@@ -8,7 +8,7 @@ use crate::site::CallSite;
 ///
 /// It displays as what was found, where, and what to do about it:
 ///
-/// ```
+/// ```standalone_crate
 /// for finding in cache_runtime::audit().findings() {
 ///     println!("{}: {finding}", finding.severity());
 /// }

@@ -11,7 +11,7 @@ use crate::site::{CallSite, Effect, KeyType};
 ///
 /// It displays as a table, and draws itself for [Mermaid](https://mermaid.js.org) and [Graphviz](https://graphviz.org):
 ///
-/// ```
+/// ```standalone_crate
 /// use cache_runtime::{cached, invalidates};
 ///
 /// #[cached(key = "user:<id>", ttl = "1h")]
@@ -108,7 +108,9 @@ impl KeyUse {
     }
 
     pub(super) fn ttl(&self) -> Option<String> {
-        self.role.fills().map(|policy| readable(policy.ttl()))
+        let ttl = self.role.fills()?.ttl();
+        // Zero stands for one that is not the same for all calls.
+        (!ttl.is_zero()).then(|| readable(ttl))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::site::{CallSite, KEY_TYPES, KeyType, call_sites};
 /// Every annotated function that is linked is looked at, whether it was called or not. Made for a test, one line of which
 /// keeps the keys in order:
 ///
-/// ```
+/// ```standalone_crate
 /// # use cache_runtime::{cached, invalidates};
 /// # #[cached(key = "user:<id>", ttl = "1h")] async fn find_user(id: u64) -> Option<String> { let _ = id; None }
 /// # #[invalidates("user:<id>")] async fn rename_user(id: u64) { let _ = id; }
@@ -65,7 +65,7 @@ impl Audit {
 
     /// What was found, the worst first, without what is [allowed](crate::guide::audit#what-is-meant).
     ///
-    /// ```
+    /// ```standalone_crate
     /// use cache_runtime::{FindingKind, audit};
     ///
     /// let audit = audit();
@@ -85,7 +85,7 @@ impl Audit {
 
     /// Fails a test whose program is not [clean](Self::is_clean).
     ///
-    /// ```
+    /// ```standalone_crate
     /// cache_runtime::audit().assert_clean();
     /// ```
     ///
