@@ -59,6 +59,7 @@ use crate::function::Function;
 /// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
 /// | `cache` | an expression | the `Cache` to use, and not the global one: `cache = self.cache`. Calls are then counted in that cache, and at the call site |
+/// | `allow` | a name or an array of them | findings of the `audit()` that are meant: `"never_invalidated"`, `"overlapping_templates"`, `"different_value_types"`, `"different_ttls"` |
 /// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
 ///
 /// A duration is a literal: a positive whole number of seconds (`3600`), or a string with units (`"5m"`, `"1h 30m"`,
@@ -266,6 +267,7 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `fence` | the keys and tags are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
 /// | `on_error = "fail"` | the function fails if its invalidation is not in force | `"proceed"`: its own result, and the invalidation is retried |
 /// | `cache = expression` | the `Cache` to use | the global one |
+/// | `allow = "unmatched_invalidation"` | the `audit()` accepts that nothing is cached under these keys by an annotated function | without |
 /// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
 ///
 /// A fence costs one more round trip before the body. It lives 10 s, and is renewed at a third of that while the body runs. It

@@ -37,16 +37,18 @@
 //! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
 //! - The kill switch: [`Mode`].
 //! - What happened: [`Stats`], [`call_sites`].
+//! - The keys of the whole program, checked in a test: [`audit()`].
 //!
 //! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
 //! empty, a value, a lease or a fence; a **load** is one run of the function's own body, a **fill** the storing of what it
 //! returned; a **call site** is one annotated function.
 //!
-//! The guides: [what is promised, and how to test it](guide::guarantees), [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations).
+//! The guides: [what is promised, and how to test it](guide::guarantees), [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations), [the audit](guide::audit).
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod audit;
 mod background;
 mod backoff;
 #[cfg(feature = "redis")]
@@ -87,6 +89,9 @@ mod write_through;
 
 /// The guides.
 pub mod guide {
+    #[doc = include_str!("../docs/audit.md")]
+    pub mod audit {}
+
     #[doc = include_str!("../docs/guarantees.md")]
     pub mod guarantees {}
 
@@ -105,6 +110,7 @@ pub mod guide {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use audit::{Audit, Finding, FindingKind, KeyMap, KeyUse, Severity, audit};
 pub use cache::{Cache, InstallError, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates, write_through};
 #[cfg(feature = "json")]

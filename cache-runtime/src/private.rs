@@ -2,6 +2,7 @@
 
 pub use linkme;
 
+pub use crate::audit::FindingKind;
 pub use crate::codec::{Codec, MessagePack};
 pub use crate::key::{Admits, AnyValue, CacheKey, KeyPart, KeyWriter, Only, PartWriter};
 pub use crate::outcome::{
@@ -9,7 +10,7 @@ pub use crate::outcome::{
     ViaResultOf, ViaResultOfOption, error_probe,
 };
 pub use crate::policy::Policy;
-pub use crate::site::{CALL_SITES, CallSite, Effect};
+pub use crate::site::{CALL_SITES, CallSite, Effect, KEY_TYPES, KeyType, Unnamed, value_type};
 
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;

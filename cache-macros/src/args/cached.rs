@@ -1,10 +1,11 @@
-//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, version = …, codec = …, skip(…), crate = …)]`
+//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, Path, parenthesized, token};
 
+use super::allow::{Findings, OF_CACHED};
 use super::storing::{Storing, Ttl};
 use super::{
     KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
@@ -21,6 +22,7 @@ pub(crate) struct Cached {
     pub(crate) storing: Storing,
     pub(crate) skip: Option<Vec<Ident>>,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -45,12 +47,14 @@ impl Cached {
             "tags",
             "skip",
             "cache",
+            "allow",
             "crate",
         ]);
         let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
         let (mut cache, mut runtime) = (None, None);
         let mut storing = Storing::default();
         let mut skip = Some(Vec::new());
+        let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
                 options.assume("key");
@@ -84,6 +88,7 @@ impl Cached {
                     skip = skipped(&name, input, errors)?;
                 }
                 "cache" => cache = Some(cache_of(&name, input)?),
+                "allow" => allow = Findings::parse(&name, input, OF_CACHED, errors)?,
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
@@ -122,6 +127,7 @@ impl Cached {
             storing,
             skip,
             cache,
+            allow,
             runtime,
         }
     }

@@ -1,10 +1,11 @@
-//! `#[invalidates("user:<id>", "posts:<id>:*", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", crate = …)]`
+//! `#[invalidates("user:<id>", "posts:<id>:*", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 
+use super::allow::{Findings, OF_INVALIDATES};
 use super::{KeyArg, Options, cache_of, each, is_assignment, runtime_path, skip_value, value};
 use crate::durations::literal;
 use crate::errors::Errors;
@@ -22,6 +23,7 @@ pub(crate) struct Invalidates {
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -35,11 +37,12 @@ pub(crate) enum OnError {
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["tag", "fence", "on_error", "cache", "crate"]);
+        let mut options = Options::of(&["tag", "fence", "on_error", "cache", "allow", "crate"]);
         let (mut cache, mut runtime) = (None, None);
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
         let (mut keys, mut tags, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
+        let mut allow = Findings::default();
         let mut has_others = false;
         let before = errors.count();
         each(tokens, errors, |input, errors| {
@@ -68,6 +71,7 @@ impl Invalidates {
                     return skip_value(input);
                 }
                 match name.to_string().as_str() {
+                    "allow" => allow = Findings::parse(&name, input, OF_INVALIDATES, errors)?,
                     "on_error" => error_policy = on_error(&name, input)?,
                     "fence" => {
                         errors.at(name.span(), "`fence` takes no value: write `fence`");
@@ -115,6 +119,7 @@ impl Invalidates {
             fence,
             on_error: error_policy,
             cache,
+            allow,
             runtime,
         }
     }

@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::{Expr, Ident, Path};
 
+use super::allow::{Findings, OF_CACHED};
 use super::storing::{Storing, Ttl, function_of};
 use super::{KeyArg, Options, cache_of, each, peek_template, runtime_path, skip_value, value};
 use crate::errors::Errors;
@@ -18,16 +19,19 @@ pub(crate) struct WriteThrough {
     /// What is stored, made of what was returned.
     pub(crate) value: Option<Expr>,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
 impl WriteThrough {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Options::of(&[
-            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "tags", "cache", "crate",
+            "key", "ttl", "ttl_by", "when", "value", "version", "codec", "tags", "cache", "allow",
+            "crate",
         ]);
         let (mut key, mut stored, mut cache, mut runtime) = (None, None, None, None);
         let mut storing = Storing::default();
+        let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
                 options.assume("key");
@@ -49,6 +53,7 @@ impl WriteThrough {
             match name.to_string().as_str() {
                 "key" => key = KeyArg::of(value(&name, input, "\"settings:<id>\"")?, errors),
                 "value" => stored = Some(function_of(&name, input, "|order| order.summary()")?),
+                "allow" => allow = Findings::parse(&name, input, OF_CACHED, errors)?,
                 "cache" => cache = Some(cache_of(&name, input)?),
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
@@ -67,6 +72,7 @@ impl WriteThrough {
             storing,
             value: stored,
             cache,
+            allow,
             runtime,
         }
     }

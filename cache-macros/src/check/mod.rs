@@ -12,6 +12,7 @@ use syn::{Data, DeriveInput, Expr, Fields, Member, Path, Type, Variant};
 use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, told_parameters, wrappable};
 use crate::args;
+use crate::args::allow::Findings;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
 use crate::args::storing::{Storing, Ttl};
@@ -30,6 +31,7 @@ pub(crate) struct Cached<'a> {
     pub(crate) storing: Storing,
     pub(crate) tags: Vec<Resolved>,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -43,6 +45,7 @@ pub(crate) struct WriteThrough<'a> {
     pub(crate) tags: Vec<Resolved>,
     pub(crate) value: Option<Expr>,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -56,6 +59,7 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
     pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -113,6 +117,7 @@ pub(crate) fn cached<'a>(
         storing: args.storing,
         tags,
         cache: args.cache,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }
@@ -155,6 +160,7 @@ pub(crate) fn write_through<'a>(
         tags,
         value: args.value,
         cache: args.cache,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }
@@ -242,6 +248,7 @@ pub(crate) fn invalidates<'a>(
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
         cache: args.cache,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }

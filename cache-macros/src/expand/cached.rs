@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, codec, given, local, policy_of, selection, shape, writing};
+use super::site::Site;
+use super::{codec, given, local, policy_of, selection, shape, writing};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
@@ -34,10 +35,20 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         storing,
         tags,
         cache,
+        allow,
         runtime,
     } = plan;
     let returned = function.returned();
-    let site = call_site(runtime, function, &caches(plan), [key]);
+    let site = Site {
+        runtime,
+        function,
+        effect: caches(plan),
+        keys: std::slice::from_ref(key),
+        patterns: &[],
+        tags,
+        value: Some(&returned),
+        allow,
+    };
     let shape = shape(runtime, &returned);
     let tagged = (!tags.is_empty()).then(|| {
         let tags = tags.iter().map(writing);

@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, effects, given, local, shape, write, write_part, writing};
+use super::site::Site;
+use super::{effects, given, local, shape, write, write_part, writing};
 use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
@@ -36,14 +37,19 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         is_fenced,
         on_error,
         cache,
+        allow,
         runtime,
     } = plan;
-    let site = call_site(
+    let site = Site {
         runtime,
         function,
-        &quote_spanned!(here=> #runtime::Effect::Invalidates),
+        effect: quote_spanned!(here=> #runtime::Effect::Invalidates),
         keys,
-    );
+        patterns,
+        tags,
+        value: None,
+        allow,
+    };
     let effects = effects(cache.as_ref(), &site, function, runtime);
     let mut before = quote_spanned! {here=>
         #[allow(unused_mut)]

@@ -7,6 +7,8 @@ pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
+mod site;
+mod value_type;
 pub(crate) mod write_through;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
@@ -15,38 +17,9 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Type};
 
 use crate::args::storing::{Storing, Ttl};
-use crate::check::{Key, Place, Resolved, Step};
+use crate::check::{Place, Resolved, Step};
 use crate::function::Function;
 use crate::template::Ending;
-
-/// `&'static CallSite`, registered with the linker.
-fn call_site<'k>(
-    runtime: &TokenStream,
-    function: &Function,
-    effect: &TokenStream,
-    keys: impl IntoIterator<Item = &'k Key>,
-) -> TokenStream {
-    let here = Span::mixed_site();
-    let name = syn::ext::IdentExt::unraw(&function.sig.ident).to_string();
-    let templates = keys.into_iter().map(|key| match key {
-        Key::Template(template) => {
-            let text = template.literal.value();
-            quote_spanned!(here=> #text)
-        }
-        Key::Typed(key) => quote_spanned!(here=> ::core::stringify!(#key)),
-    });
-    quote_spanned! {here=> {
-        #[#runtime::linkme::distributed_slice(#runtime::CALL_SITES)]
-        #[linkme(crate = #runtime::linkme)]
-        static SITE: #runtime::CallSite = #runtime::CallSite::new(
-            ::core::concat!(::core::module_path!(), "::", #name),
-            (::core::file!(), ::core::line!()),
-            #effect,
-            &[#(#templates),*],
-        );
-        &SITE
-    }}
-}
 
 /// The shape of what the function returns, found by the compiler.
 fn shape(runtime: &TokenStream, returned: &Type) -> TokenStream {
@@ -60,7 +33,7 @@ fn shape(runtime: &TokenStream, returned: &Type) -> TokenStream {
 /// `effects(site)`, or those of the cache that the annotation names.
 fn effects(
     cache: Option<&Expr>,
-    site: &TokenStream,
+    site: &site::Site<'_>,
     function: &Function,
     runtime: &TokenStream,
 ) -> TokenStream {

@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, codec, effects, given, policy_of, selection, shape, writing};
+use super::site::Site;
+use super::{codec, effects, given, policy_of, selection, shape, writing};
 use crate::args::storing::Ttl;
 use crate::check::{Key, WriteThrough};
 
@@ -33,13 +34,24 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         tags,
         value,
         cache,
+        allow,
         runtime,
     } = plan;
     let returned = function.returned();
     let at_return = returned.span().resolved_at(here);
     let policy = policy_of(runtime, ttl, storing.version);
     let effect = quote_spanned!(here=> #runtime::Effect::WritesThrough(#policy));
-    let site = call_site(runtime, function, &effect, [key]);
+    let site = Site {
+        runtime,
+        function,
+        effect,
+        keys: std::slice::from_ref(key),
+        patterns: &[],
+        tags,
+        // Where it is made of what was returned, the type is not written down.
+        value: value.is_none().then_some(&returned),
+        allow,
+    };
     let shape = shape(runtime, &returned);
     let mutable = (!tags.is_empty()).then(|| quote_spanned!(here=> mut));
     let key = match key {
