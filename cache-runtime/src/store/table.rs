@@ -222,6 +222,12 @@ impl<M> Table<M> {
         self.0.clear();
     }
 
+    /// Drops every value whose key begins so.
+    pub(super) fn remove_under(&self, under: &[u8]) {
+        self.0
+            .retain(|entry, ()| !entry.0.key.as_bytes().starts_with(under));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

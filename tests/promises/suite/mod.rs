@@ -1,10 +1,16 @@
 //! The same tests for every store.
 
+mod direct;
 mod invalidation;
 mod keys;
 mod loading;
 mod outcomes;
+mod own_cache;
+mod patterns;
 mod stampede;
+mod storing;
+mod tags;
+mod write_through;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
