@@ -44,7 +44,11 @@ const TREES: &[(&str, &str, &str)] = &[
         "cachekit-rs with `l1`, `macros`, `redis`, `reliability`",
         "cachekit-rs = { version = \"0.13.1\", default-features = false, features = [\"l1\", \"macros\", \"redis\", \"reliability\"] }\n",
     ),
-    ("with-accelerator", "accelerator", "accelerator = \"0.1.1\"\n"),
+    (
+        "with-accelerator",
+        "accelerator",
+        "accelerator = \"0.1.1\"\n",
+    ),
 ];
 
 const TARGET: &str = "target";
