@@ -34,7 +34,8 @@
 //! - Without macros: [`Cache`] and [`Key`].
 //! - How values become bytes: [`Codec`].
 //! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
-//! - The kill switch: [`Mode`].
+//! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
+//! - For tests (feature `test_util`): a clock that moves when the test says so.
 //! - What happened: [`Stats`], [`call_sites`].
 //!
 //! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
@@ -58,6 +59,7 @@ mod coded;
 #[cfg_attr(not(feature = "lz4"), path = "no_compression.rs")]
 mod compression;
 mod config;
+mod control;
 mod envelope;
 mod error;
 mod flight;
@@ -75,6 +77,8 @@ mod solo;
 mod stats;
 mod store;
 mod switch;
+#[cfg(feature = "test_util")]
+pub mod test_util;
 mod timer;
 mod token;
 
@@ -105,6 +109,7 @@ pub use codec::Json;
 pub use codec::{Codec, CodecError, MessagePack};
 pub use coded::CodedCache;
 pub use config::{CacheConfig, ConfigError};
+pub use control::{bypass, only_cached, refresh};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
     Admits, AnyValue, CacheKey, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,

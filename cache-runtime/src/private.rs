@@ -23,12 +23,13 @@ use serde::de::DeserializeOwned;
 
 use crate::budget::Budget;
 use crate::cache::{Cache, Inner, global, seal_error};
+use crate::control::{self, Asked};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
-use crate::read_through::{Call, Tally, read_through};
+use crate::read_through::{Call, Start, Tally, read_through, start};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
 use crate::switch::{self, Mode};
@@ -55,6 +56,7 @@ pub struct CachedCall {
     site: &'static CallSite,
     policy: Policy,
     key: RenderedKey,
+    asked: Asked,
 }
 
 /// Begins a call of a cached function.
@@ -67,6 +69,10 @@ pub fn begin<R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
+    let asked = control::asked();
+    if asked != Asked::Nothing {
+        return begin_as_asked::<R, S>(asked, site, write);
+    }
     if switch::annotations_are_off() {
         return Begun::Plain;
     }
@@ -87,6 +93,35 @@ where
             site,
             policy,
             key,
+            asked,
+        }),
+    }
+}
+
+/// Begins a call of which something was asked for.
+#[cold]
+fn begin_as_asked<R, S>(
+    asked: Asked,
+    site: &'static CallSite,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
+    let inner = &global().inner;
+    let Effect::Caches(policy) = site.effect() else {
+        return Begun::Plain;
+    };
+    let tally = Tally::of_site(inner, site);
+    match start::<R, S>(asked, inner, tally, policy, write) {
+        Start::Plain => Begun::Plain,
+        Start::Hit(hit) => Begun::Hit(hit),
+        Start::Through(key) => Begun::Cached(CachedCall {
+            inner,
+            site,
+            policy,
+            key,
+            asked,
         }),
     }
 }
@@ -118,8 +153,9 @@ where
         site,
         policy,
         key,
+        asked,
     } = call;
-    let call = Call::new(inner, key, policy, Tally::of_site(inner, site));
+    let call = Call::new(inner, key, policy, Tally::of_site(inner, site), asked);
     read_through::<R, S, C, D>(call, sharing, body).await
 }
 

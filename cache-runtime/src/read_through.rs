@@ -1,17 +1,20 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
+mod controlled;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
+use crate::control::Asked;
 use crate::envelope::{SealError, Unreadable, unpacked_len};
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
 use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
-use crate::policy::{Policy, jittered};
+use crate::policy::Policy;
 use crate::race::{alongside, within};
 use crate::site::CallSite;
 use crate::slot::{Reply, Step};
@@ -19,6 +22,8 @@ use crate::stats::Count;
 use crate::store::{Kept, Payload, Stamp};
 use crate::timer;
 use crate::token::Token;
+
+pub(crate) use controlled::{Start, start};
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -49,7 +54,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn add(&self, count: Count) {
+    pub(crate) fn add(&self, count: Count) {
         match self.site {
             Some(site) => site.counters.add(count),
             None => self.inner.counters.add(count),
@@ -64,6 +69,8 @@ pub(crate) struct Call<'a> {
     key: RenderedKey,
     policy: Policy,
     tally: Tally<'a>,
+    /// What was asked for when it began.
+    asked: Asked,
     /// What is left of the store budget.
     budget: Duration,
     /// When waiting for others' loads ends; set by the first wait.
@@ -94,12 +101,14 @@ impl<'a> Call<'a> {
         key: RenderedKey,
         policy: Policy,
         tally: Tally<'a>,
+        asked: Asked,
     ) -> Self {
         Self {
             inner,
             key,
             policy,
             tally,
+            asked,
             budget: inner.settings.store_budget,
             waits_until: None,
             unreadable: None,
@@ -320,12 +329,33 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// How long a value lives that is stored now; `None` if that is too short to store it.
+    fn life(&self, ttl: Duration) -> Option<Duration> {
+        let ttl = self.inner.settings.jittered(ttl);
+        (ttl >= Duration::from_millis(1)).then_some(ttl)
+    }
+
+    /// What was loaded in the form that the store keeps; `None`, and counted, where it cannot be stored.
+    fn payload<T: CacheValue, D: Codec>(&self, value: Option<&T>) -> Option<Payload> {
+        let version = self.policy.site_version();
+        match self.inner.payload::<T, D>(&self.key, value, version) {
+            Ok(payload) => Some(payload),
+            Err(error) => {
+                self.tally.add(match error {
+                    SealError::TooLarge { .. } => Count::too_large,
+                    SealError::Encode(_) => Count::unencodable,
+                });
+                tracing::debug!(%error, key = ?self.key, "a loaded value is not stored");
+                None
+            }
+        }
+    }
+
     /// Stores what was loaded, if the lease still stands.
     async fn fill(&mut self, lease: &Lease, payload: Payload, ttl: Duration) {
-        let ttl = jittered(ttl);
-        if ttl < Duration::from_millis(1) {
+        let Some(ttl) = self.life(ttl) else {
             return self.release(lease).await;
-        }
+        };
         // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
         if let Ok(reply) = self
             .step(Step::Fill(lease.seat.token(), payload), ttl)
@@ -410,6 +440,9 @@ where
     C: ErrorSharing<R::Error>,
     D: Codec,
 {
+    if call.asked != Asked::Nothing {
+        return Box::pin(controlled::as_asked::<R, S, C, D>(call, sharing, body)).await;
+    }
     let looked = call.look().await;
     let looked = match looked {
         Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
@@ -498,16 +531,9 @@ where
         call.release(&lease).await;
         return returned;
     };
-    match call.inner.payload::<_, D>(&call.key, value, version) {
-        Ok(payload) => call.fill(&lease, payload, ttl).await,
-        Err(error) => {
-            call.tally.add(match error {
-                SealError::TooLarge { .. } => Count::too_large,
-                SealError::Encode(_) => Count::unencodable,
-            });
-            tracing::debug!(%error, key = ?call.key, "a loaded value is not stored");
-            call.release(&lease).await;
-        }
+    match call.payload::<_, D>(value) {
+        Some(payload) => call.fill(&lease, payload, ttl).await,
+        None => call.release(&lease).await,
     }
     returned
 }

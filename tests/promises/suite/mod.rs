@@ -1,5 +1,6 @@
 //! The same tests for every store.
 
+mod control;
 mod invalidation;
 mod keys;
 mod loading;
