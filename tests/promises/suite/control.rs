@@ -1,10 +1,11 @@
 //! Single calls that are to go another way: past the cache, over what is cached, or by what is cached alone.
 
 use cache_runtime::{
-    Cache, Key, Mode, Policy, bypass, cached, call_sites, invalidates, only_cached, refresh,
+    Cache, CacheConfig, Key, Mode, Policy, bypass, cached, call_sites, invalidates, only_cached,
+    refresh,
 };
-use cache_tests::halted;
 use futures_util::future::{join_all, select};
+use tokio::sync::oneshot;
 
 use super::loading::{begin_load, begin_refresh};
 use super::{Found, Runs, Shareable, User, change_user, find_user, fresh};
@@ -205,19 +206,19 @@ async fn only_cached_waits_for_nobody() {
     let Some(elsewhere) = crate::elsewhere() else {
         return;
     };
-    let (id, key) = (fresh(), user_key(fresh()));
-    let runs = Runs::default();
-    let loading = elsewhere.get_or_load(&key, HOUR, async || {
-        runs.note();
-        std::future::pending::<Result<User, ()>>().await
+    let (id, (started, wait_for_start)) = (fresh(), oneshot::channel());
+    let loading = tokio::spawn(async move {
+        let load = async move || {
+            let _ = started.send(());
+            std::future::pending::<Result<User, ()>>().await
+        };
+        elsewhere.get_or_load(&user_key(id), HOUR, load).await
     });
-    // It is polled until it loads.
-    let mut loading = Box::pin(loading);
-    while runs.count() == 0 {
-        loading = halted(loading, 1).await.expect_err("it never ends");
-        tokio::task::yield_now().await;
-    }
+    wait_for_start.await.expect("the load has begun");
     assert_eq!(only_cached(find(id, "own")).await, None);
+    assert_eq!(refresh(find(id, "new")).await, named(id, "new"));
+    assert_eq!(only_cached(find(id, "own")).await, Some(named(id, "new")));
+    loading.abort();
 }
 
 #[tokio::test]
@@ -300,9 +301,8 @@ async fn a_task_that_is_spawned_inside_inherits_nothing() {
 /// The switch is that of all annotations, so this is a cache of its own.
 #[tokio::test]
 async fn while_the_cache_is_off_nothing_is_cached() {
-    let Some(cache) = crate::elsewhere().or_else(own) else {
-        panic!("a cache");
-    };
+    let own = || Cache::new(CacheConfig::embedded()).expect("a cache");
+    let cache = crate::elsewhere().unwrap_or_else(own);
     let (key, runs) = (user_key(fresh()), Runs::default());
     let call = || {
         let load = async || {
@@ -322,10 +322,6 @@ async fn while_the_cache_is_off_nothing_is_cached() {
         assert_eq!(refresh(call()).await, Ok(7));
         assert_eq!(runs.count(), runs_before + 2);
     }
-}
-
-fn own() -> Option<Cache> {
-    Cache::new(cache_runtime::CacheConfig::embedded()).ok()
 }
 
 #[tokio::test]
