@@ -214,7 +214,9 @@ pub(crate) async fn unanswered() {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::task::{Context, Waker};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
 
     use futures_executor::block_on;
 
@@ -289,12 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_carried_out_goes_on() {
+    fn a_call_that_was_carried_out_goes_on_and_whoever_awaits_it_is_told() {
+        #[derive(Default)]
+        struct Told(AtomicBool);
+        impl Wake for Told {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let told = Arc::new(Told::default());
+        let waker = Waker::from(told.clone());
         let mut call = pin!(unanswered());
-        assert_eq!(
-            block_on(only_cached(async { poll(call.as_mut()).is_pending() })),
-            None
-        );
+        block_on(only_cached(async {
+            let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }));
+        assert!(told.0.load(Ordering::SeqCst));
         assert!(poll(call).is_ready());
     }
 }
