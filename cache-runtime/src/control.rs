@@ -2,10 +2,14 @@
 //!
 //! What was asked for stands in a cell of the thread, set around each poll of that future and restored after it. So it holds for
 //! whatever is polled inside, on every executor, and for nothing else: a task that was spawned inside is polled elsewhere.
+//!
+//! In a program that has not used it, an annotated call does not look: [`Annotations`](crate::switch::Annotations) tells.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::task::Poll;
+
+use crate::switch;
 
 /// What was asked for around the code that runs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,12 @@ pub(crate) fn asked() -> Asked {
     ASKED.get()
 }
 
+/// Whether anything is. Not inlined: the compiler would look before it knows that this is to be asked, on every call.
+#[inline(never)]
+pub(crate) fn is_anything_asked() -> bool {
+    asked() != Asked::Nothing
+}
+
 /// One poll of a future within which something is asked for. What was asked for around it holds again afterwards, also after a
 /// panic.
 struct Scope {
@@ -56,6 +66,7 @@ impl Drop for Scope {
 }
 
 async fn within<F: Future>(asked: Asked, future: F) -> F::Output {
+    switch::control_annotations();
     let mut future = pin!(future);
     std::future::poll_fn(move |context| {
         let _scope = Scope::enter(asked);
@@ -181,6 +192,7 @@ pub async fn refresh<F: Future>(future: F) -> F::Output {
 /// # }
 /// ```
 pub async fn only_cached<F: Future>(future: F) -> Option<F::Output> {
+    switch::control_annotations();
     let mut future = pin!(future);
     std::future::poll_fn(move |context| {
         let _scope = Scope::enter(Asked::OnlyCached);

@@ -32,7 +32,7 @@ use crate::outcome::{ResultOf, View};
 use crate::read_through::{Call, Start, Tally, read_through, start};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
-use crate::switch::{self, Mode};
+use crate::switch::{Annotations, Mode};
 
 /// How a call of a cached function goes on.
 #[allow(
@@ -69,12 +69,14 @@ pub fn begin<R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
-    let asked = control::asked();
-    if asked != Asked::Nothing {
-        return begin_as_asked::<R, S>(asked, site, write);
-    }
-    if switch::annotations_are_off() {
-        return Begun::Plain;
+    let annotations = Annotations::now();
+    if !annotations.are_ordinary() {
+        if annotations.may_be_controlled() && control::is_anything_asked() {
+            return begin_as_asked::<R, S>(site, write);
+        }
+        if annotations.are_off() {
+            return Begun::Plain;
+        }
     }
     let inner = &global().inner;
     let Effect::Caches(policy) = site.effect() else {
@@ -93,18 +95,15 @@ where
             site,
             policy,
             key,
-            asked,
+            asked: Asked::Nothing,
         }),
     }
 }
 
 /// Begins a call of which something was asked for.
 #[cold]
-fn begin_as_asked<R, S>(
-    asked: Asked,
-    site: &'static CallSite,
-    write: impl FnOnce(&mut KeyWriter),
-) -> Begun<R>
+#[inline(never)]
+fn begin_as_asked<R, S>(site: &'static CallSite, write: impl FnOnce(&mut KeyWriter)) -> Begun<R>
 where
     R: Outcome<S, Value: CacheValue>,
 {
@@ -112,7 +111,7 @@ where
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
-    let tally = Tally::of_site(inner, site);
+    let (asked, tally) = (control::asked(), Tally::of_site(inner, site));
     match start::<R, S>(asked, inner, tally, policy, write) {
         Start::Plain => Begun::Plain,
         Start::Hit(hit) => Begun::Hit(hit),

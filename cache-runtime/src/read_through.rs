@@ -440,23 +440,42 @@ where
     C: ErrorSharing<R::Error>,
     D: Codec,
 {
-    if call.asked != Asked::Nothing {
-        return Box::pin(controlled::as_asked::<R, S, C, D>(call, sharing, body)).await;
-    }
-    let looked = call.look().await;
-    let looked = match looked {
-        Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
-            Some(value) => return value,
-            None => None,
-        },
-        looked => Some(looked),
+    let looked = if call.asked == Asked::Nothing {
+        match call.look().await {
+            Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
+                Some(value) => return value,
+                None => None,
+            },
+            looked => Some(looked),
+        }
+    } else {
+        None
     };
     // Boxed: what a hit does not need is several times as large.
     Box::pin(go_on::<R, S, C, D>(call, looked, sharing, body)).await
 }
 
-/// Goes on after a first look.
+/// Goes on after a first look, or as something was asked for.
 async fn go_on<R, S, C, D>(
+    call: Call<'_>,
+    looked: Option<Result<Reply<Payload>, Count>>,
+    sharing: C,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
+    if call.asked == Asked::Nothing {
+        load_or_wait::<R, S, C, D>(call, looked, sharing, body).await
+    } else {
+        controlled::as_asked::<R, S, C, D>(call, sharing, body).await
+    }
+}
+
+/// Goes on after a first look.
+async fn load_or_wait<R, S, C, D>(
     mut call: Call<'_>,
     mut looked: Option<Result<Reply<Payload>, Count>>,
     sharing: C,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Tally, go_on};
+use super::{Call, Tally, load_or_wait};
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::{self, Asked};
@@ -115,7 +115,7 @@ where
             match call.step(Step::Invalidate, Duration::ZERO).await {
                 Ok(_) => {
                     let nothing = Some(Ok(Reply::Miss));
-                    return go_on::<R, S, C, D>(call, nothing, sharing, body).await;
+                    return load_or_wait::<R, S, C, D>(call, nothing, sharing, body).await;
                 }
                 Err(_) => Count::bypasses_store,
             }
