@@ -6,7 +6,6 @@
 //! In a program that has not used it, an annotated call does not look: [`Annotations`](crate::switch::Annotations) tells.
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::task::Poll;
 
 use crate::switch;
@@ -67,7 +66,8 @@ impl Drop for Scope {
 
 async fn within<F: Future>(asked: Asked, future: F) -> F::Output {
     switch::control_annotations();
-    let mut future = pin!(future);
+    // Boxed: what is pinned in here would stand twice in this future, and four times in one around it.
+    let mut future = Box::pin(future);
     std::future::poll_fn(move |context| {
         let _scope = Scope::enter(asked);
         future.as_mut().poll(context)
@@ -193,7 +193,8 @@ pub async fn refresh<F: Future>(future: F) -> F::Output {
 /// ```
 pub async fn only_cached<F: Future>(future: F) -> Option<F::Output> {
     switch::control_annotations();
-    let mut future = pin!(future);
+    // Boxed: what is pinned in here would stand twice in this future, and four times in one around it.
+    let mut future = Box::pin(future);
     std::future::poll_fn(move |context| {
         let _scope = Scope::enter(Asked::OnlyCached);
         let polled = future.as_mut().poll(context);
@@ -226,6 +227,7 @@ pub(crate) async fn unanswered() {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::{Context, Wake, Waker};

@@ -17,6 +17,7 @@ async fn find(id: u64, name: &str) -> Found {
     find_user(id, async || Ok(Some(User::named(id, name)))).await
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is what a call returns")]
 fn named(id: u64, name: &str) -> Found {
     Ok(Some(User::named(id, name)))
 }
