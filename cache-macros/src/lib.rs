@@ -49,16 +49,82 @@ use crate::function::Function;
 /// | option | value | meaning |
 /// | --- | --- | --- |
 /// | `key` | a [template](#key-templates) or a [typed key](#typed-keys) | required: what tells two calls apart |
-/// | `ttl` | a duration | required: how long a value lives at most |
+/// | `ttl` | a duration, or an expression over the arguments | required, or `ttl_by`: how long a value lives at most |
+/// | `ttl_by` | a function of the value, to `Duration` | in place of `ttl`: each value says how long it lives |
+/// | `when` | a function of the value, to `bool` | stores only values it is true for |
 /// | `none_ttl` | a duration | stores an absent value (`None`), too, for this long; without it, absent values are not stored |
 /// | `local_ttl` | a duration, at most `ttl` | keeps values of Redis in this process, too, for at most this long: a hit there asks nobody, and may be this old after an invalidation *by another process*, until that is told |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
+/// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
+/// | `cache` | an expression | the `Cache` to use, and not the global one: `cache = self.cache`. Calls are then counted in that cache, and at the call site |
+/// | `allow` | a name or an array of them | findings of the `audit()` that are meant: `"never_invalidated"`, `"overlapping_templates"`, `"different_value_types"`, `"different_ttls"` |
 /// | `crate` | a path | where `cache-runtime` is, if not at `::cache_runtime`: renamed, or re-exported by another crate |
 ///
 /// A duration is a literal: a positive whole number of seconds (`3600`), or a string with units (`"5m"`, `"1h 30m"`,
-/// `"500ms"`, `"2 days"`). The shortest is a millisecond, the longest 100 years.
+/// `"500ms"`, `"2 days"`). The shortest is a millisecond, the longest 100 years. For `ttl` it may also be an expression of type
+/// `Duration` over the arguments, and over what else is in scope; it is evaluated before the body, and only where the call may store
+/// something. What is made to live for less than a millisecond is not stored.
+///
+/// # What is stored, and for how long
+///
+/// `when` and `ttl_by` see a reference to the value: what is in `Ok` and in `Some`. They run after the body, in the call that loaded;
+/// who waits for that call is answered with its value all the same.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_runtime::cached;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Quote { is_final: bool, good_for_ms: u64 }
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Page;
+///
+/// // Prices that may still change are asked for each time; the others live as long as the exchange says.
+/// #[cached(
+///     key = "quote:<symbol>",
+///     when = |quote| quote.is_final,
+///     ttl_by = |quote| Duration::from_millis(quote.good_for_ms),
+/// )]
+/// async fn quote(symbol: &str) -> std::io::Result<Quote> {
+///     # let _ = symbol;
+///     # Ok(Quote { is_final: true, good_for_ms: 60_000 })
+/// }
+///
+/// #[cached(key = "search:<text>:<page>", ttl = if page == 1 { Duration::from_secs(60) } else { Duration::from_secs(600) })]
+/// async fn search(text: &str, page: u32) -> std::io::Result<Page> {
+///     # let _ = text;
+///     # Ok(Page)
+/// }
+/// ```
+///
+/// # Tags
+///
+/// One invalidation for many keys. Each tag is a template, filled in like a key; `#[invalidates(tag = "…")]` drops all that was stored
+/// with it, at the cost of one key, however many there are.
+///
+/// ```
+/// use cache_runtime::{cached, invalidates};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Dashboard;
+///
+/// #[cached(key = "dashboard:<user_id>:<date>", ttl = "5m", tags = ["user:<user_id>", "reports"])]
+/// async fn dashboard(user_id: u64, date: &str) -> std::io::Result<Dashboard> {
+///     # let _ = (user_id, date);
+///     # Ok(Dashboard)
+/// }
+///
+/// #[invalidates("user:<id>", tag = "user:<id>")]
+/// async fn rename_user(id: u64, name: &str) -> std::io::Result<()> {
+///     # let _ = (id, name);
+///     # Ok(())
+/// }
+/// ```
+///
+/// A tag is no key: the tag `user:7` and the key `user:7` have nothing to do with each other. A read asks for the tags in the same round
+/// trip as for the value, so a hit costs as many reads as there are tags, and one. All who read or write a key name the same tags, in
+/// the same order; a value of others is none to them. A tag that the store has lost costs a load, and no more. With `local_ttl`, tags cannot
+/// be had.
 ///
 /// # Key templates
 ///
@@ -179,12 +245,17 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Keys
 ///
-/// One or more, and the attribute can stand on a function several times. Each is a template, as in
+/// One or more, or a `tag`, and the attribute can stand on a function several times. Each is a template, as in
 /// [`cached`](macro@cached#key-templates), or an expression whose type derives [`CacheKey`](derive@CacheKey). Arguments need not be in
 /// the key here. The keys are made before the body runs, from the arguments as they are then.
 ///
 /// `<return>` and `<return.field>` stand for what the function returned: for what is in `Ok` and in `Some`, if it returns these. A key
 /// with such a placeholder is made after the body. An `Err` or a `None` invalidates nothing by such a key.
+///
+/// A template that ends with `:*` is a pattern: all keys that begin with what stands before it, and have another segment.
+/// `"dashboard:<user_id>:*"` drops the dashboards of one user, for all dates; what fills a placeholder can never widen a pattern. Redis looks
+/// through all its keys for them, in small steps between which it serves others; for what is dropped often, a
+/// [tag](macro@cached#tags) costs one key.
 ///
 /// Keys without `<return…>` are invalidated whatever the function returns, an `Err` too: an error does not say that nothing was changed.
 ///
@@ -192,8 +263,11 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | meaning | default |
 /// | --- | --- | --- |
-/// | `fence` | the keys are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
+/// | `tag = "…"` | everything that was stored with this [tag](macro@cached#tags) is dropped; may be given several times, and with `<return…>` | without |
+/// | `fence` | the keys and tags are read past the cache, and not filled, from before the body until after it; a process that is killed in between leaves no stale value | without |
 /// | `on_error = "fail"` | the function fails if its invalidation is not in force | `"proceed"`: its own result, and the invalidation is retried |
+/// | `cache = expression` | the `Cache` to use | the global one |
+/// | `allow = "unmatched_invalidation"` | the `audit()` accepts that nothing is cached under these keys by an annotated function | without |
 /// | `crate = path` | where `cache-runtime` is | `::cache_runtime` |
 ///
 /// A fence costs one more round trip before the body. It lives 10 s, and is renewed at a third of that while the body runs. It
@@ -247,6 +321,85 @@ pub fn invalidates(arguments: TokenStream, item: TokenStream) -> TokenStream {
             args::invalidates::Invalidates::parse(arguments.into(), &function.arguments(), errors);
         let plan = check::invalidates(args, function, errors)?;
         Some(expand::invalidates::expand(&plan))
+    })
+}
+
+/// Stores what the function has written, so that the next read hits.
+///
+/// ```
+/// use cache_runtime::{cached, write_through};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Settings;
+/// # #[derive(Debug)]
+/// # struct DbError;
+///
+/// #[cached(key = "settings:global", ttl = "10m")]
+/// async fn settings() -> Result<Settings, DbError> {
+///     // SELECT …
+///     # Ok(Settings)
+/// }
+///
+/// #[write_through(key = "settings:global", ttl = "10m")]
+/// async fn change_settings(theme: &str) -> Result<Settings, DbError> {
+///     // UPDATE … RETURNING …
+///     # let _ = theme;
+///     # Ok(Settings)
+/// }
+/// ```
+///
+/// What is stored is what is in `Ok` and in `Some`, as by [`cached`](macro@cached#what-is-cached); its type and its `version` and `codec`
+/// must be those of the function that reads it. After a `None` nothing is cached, and nothing after an `Err`, which does not say that
+/// nothing was changed.
+///
+/// # Options
+///
+/// | option | value | meaning |
+/// | --- | --- | --- |
+/// | `key` | a [template](macro@cached#key-templates) or a [typed key](macro@cached#typed-keys) | required: what is written. Arguments need not be in it |
+/// | `ttl`, `ttl_by` | as for [`cached`](macro@cached#options) | required, one of them: how long the value lives at most |
+/// | `when` | a function of the value, to `bool` | stores only values it is true for; others are dropped from the cache |
+/// | `value` | a function of what was returned | what is stored, if not that itself |
+/// | `version`, `codec`, `tags`, `cache`, `crate` | as for [`cached`](macro@cached#options) | |
+///
+/// `value` and the other functions run after the body. They may use arguments that are references or `Copy`; what the body has
+/// consumed is gone.
+///
+/// ```
+/// use cache_runtime::write_through;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Settings;
+/// # #[derive(Debug)]
+/// # struct DbError;
+///
+/// #[write_through(key = "settings:<team>", ttl = "10m", value = |()| settings.clone())]
+/// async fn save(team: u64, settings: &Settings) -> Result<(), DbError> {
+///     // UPDATE …
+///     # let _ = (team, settings);
+///     Ok(())
+/// }
+/// ```
+///
+/// On one function, several of these, and [`invalidates`](macro@invalidates) for other keys, may stand together.
+///
+/// # Two writers at a time
+///
+/// A fence stands over the key from before the body until the value takes its place: nobody reads or fills it meanwhile. Where two
+/// writers overlap, neither stores anything, because only the database knows which of them was last; the next read loads. A
+/// process that is killed in between leaves no stale value. The price is a round trip before the body.
+///
+/// # Cancel safety
+///
+/// A call that is dropped drops what was cached, because the body may have committed.
+///
+/// # Errors
+///
+/// The cache adds none. While the cache is off, this invalidates; what the store does not take is kept, and delivered when it is back.
+#[proc_macro_attribute]
+pub fn write_through(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    on_function(item, |function, errors| {
+        let args = args::write_through::WriteThrough::parse(arguments.into(), errors);
+        let plan = check::write_through(args, function, errors)?;
+        Some(expand::write_through::expand(&plan))
     })
 }
 

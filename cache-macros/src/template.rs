@@ -76,6 +76,14 @@ impl Template {
         })
     }
 
+    /// The same, told of as this literal.
+    pub(crate) fn written_as(self, literal: &LitStr) -> Self {
+        Self {
+            literal: literal.clone(),
+            ..self
+        }
+    }
+
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Placeholder(placeholder) => Some(placeholder),
@@ -125,7 +133,7 @@ fn split(text: &str, report: &mut impl FnMut(String)) -> Vec<Piece> {
                     "the `>` at offset {offset} closes nothing: write `<name>` for a placeholder, `>>` for the character"
                 )),
                 '*' => report(format!(
-                    "`*` at offset {offset} cannot stand in a key template: a template names one key, not a pattern"
+                    "`*` at offset {offset} cannot stand in a key template: a template names one key; an invalidation may end with `:*`, for all keys that begin so"
                 )),
                 _ if first.is_whitespace() || first.is_control() => report(format!(
                     "{} at offset {offset} cannot stand in a key template",

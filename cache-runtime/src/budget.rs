@@ -19,6 +19,7 @@ impl Budget {
     }
 
     /// When it ends.
+    #[cfg(feature = "redis")]
     pub(crate) fn until(self) -> Instant {
         self.from + self.limit
     }

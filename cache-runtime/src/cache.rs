@@ -14,19 +14,22 @@ use crate::control;
 use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
 use crate::flight::Flights;
+use crate::form::Bare;
 use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyBuf, KeyWriter, RenderedKey};
 use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::Policy;
 use crate::race::within;
-use crate::read_through::{Call, Start, Tally, read_through, start};
+use crate::read_through::{Call, Start, read_through, start};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
+use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
+use crate::tally::{At, Tally};
 use crate::token::Tokens;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
@@ -196,7 +199,7 @@ impl Cache {
     {
         let inner = &self.inner;
         let asked = control::asked();
-        let tally = Tally::of_cache(inner);
+        let tally = Tally::new(inner, At::Cache);
         let write = |writer: &mut KeyWriter| key.write_key(writer);
         let key = match start::<R, S>(asked, inner, tally, policy, write) {
             Start::Plain => return load().await,
@@ -204,7 +207,9 @@ impl Cache {
             Start::Through(key) => key,
         };
         let call = Call::new(inner, key, policy, tally, asked);
-        read_through::<R, S, _, C>(call, NotShared, async move { load().await }).await
+        let storing = Every::value();
+        read_through::<R, S, _, C, Bare>(call, NotShared, storing, async move { load().await })
+            .await
     }
 
     /// This cache, with values encoded by a codec of choice, and not by [`MessagePack`].
@@ -324,7 +329,7 @@ impl Cache {
             }
         };
         // Dropped before its end, it lowers the fence, which empties the slot.
-        let mut effects = Effects::new(self.clone(), None);
+        let mut effects = Effects::new(self.clone(), At::Cache);
         effects.add(rendered);
         effects.fence();
         let stored = match effects.raise().await {
@@ -351,12 +356,82 @@ impl Cache {
     ///
     /// A dropped future is delivered by a task of the runtime.
     pub async fn invalidate(&self, key: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
-        let mut effects = Effects::new(self.clone(), None);
+        let mut effects = Effects::new(self.clone(), At::Cache);
         effects.add(self.render(key));
         effects
             .deliver()
             .await
             .map_err(|error| error.at(key.template()))
+    }
+
+    /// Drops everything under a key: each entry whose key begins with it and has another segment. `Key::of("dashboard").part(&7)` is
+    /// what `#[invalidates("dashboard:7:*")]` says.
+    ///
+    /// Redis looks through all its keys for it, in small steps between which it serves others; the embedded store looks through
+    /// all of its own. For what is dropped often, a [tag](Self::invalidate_tag) costs one key.
+    ///
+    /// # Errors
+    ///
+    /// As of [`invalidate`](Self::invalidate); and when the scan has taken longer than 30 s. At most 100 patterns are queued; beyond that,
+    /// the epoch of the namespace is moved instead.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is delivered by a task of the runtime.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// # let policy = Policy::new(Duration::from_secs(60));
+    /// let user = Key::of("dashboard").part(&7_u64);
+    /// let day = user.clone().part("2026-11-23");
+    /// cache.put(&day, 1_u64, policy).await?;
+    /// cache.invalidate_pattern(&user).await?;
+    /// assert_eq!(cache.get::<u64>(&day, policy).await?, None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_pattern(
+        &self,
+        under: &(impl CacheKey + ?Sized),
+    ) -> Result<(), CacheError> {
+        let mut effects = Effects::new(self.clone(), At::Cache);
+        effects.pattern(|writer| under.write_key(writer));
+        effects
+            .deliver()
+            .await
+            .map_err(|error| error.at(under.template()))
+    }
+
+    /// Drops everything that was stored with a tag, at the cost of one key: see `tags` of [`#[cached]`](macro@crate::cached#tags). What is
+    /// being loaded now with this tag will not be taken for current.
+    ///
+    /// # Errors
+    ///
+    /// As of [`invalidate`](Self::invalidate).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future is delivered by a task of the runtime.
+    ///
+    /// ```
+    /// # use cache_runtime::{Cache, CacheConfig, Key};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::new(CacheConfig::embedded())?;
+    /// // What `#[invalidates(tag = "tenant:<id>")]` does:
+    /// cache.invalidate_tag(&Key::of("tenant").part(&7_u64)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) -> Result<(), CacheError> {
+        let mut effects = Effects::new(self.clone(), At::Cache);
+        effects.tag(|writer| tag.write_key(writer));
+        effects
+            .deliver()
+            .await
+            .map_err(|error| error.at(tag.template()))
     }
 
     /// How far this cache is switched on.
@@ -490,7 +565,7 @@ impl Cache {
     pub fn stats(&self) -> Stats {
         let own = self.inner.counters.read();
         if self.is_global() {
-            call_sites().fold(own, |sum, site| sum + site.stats())
+            call_sites().fold(own, |sum, site| sum + site.counters.read())
         } else {
             own
         }
@@ -585,6 +660,10 @@ impl Inner {
     {
         let mut key = self.begin_key();
         write(&mut key);
+        // A value with tags is one only together with them.
+        if policy.is_tagged() {
+            return Err(key.finish());
+        }
         let (hit, tier) = match &self.store {
             Store::Embedded(store) => {
                 let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);

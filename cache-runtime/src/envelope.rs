@@ -25,6 +25,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::codec::{self, Codec, EncodeError};
 use crate::compression;
+use crate::stats::Count;
 
 const FORMAT: u8 = 1;
 const CHECK_LEN: usize = 8;
@@ -62,6 +63,16 @@ pub(crate) enum SealError {
     Encode(EncodeError),
     #[error("the value takes {len} bytes, more than the bound of {max}")]
     TooLarge { len: usize, max: usize },
+}
+
+impl SealError {
+    /// What it is counted as.
+    pub(crate) fn count(&self) -> Count {
+        match self {
+            Self::TooLarge { .. } => Count::too_large,
+            Self::Encode(_) => Count::unencodable,
+        }
+    }
 }
 
 /// Why a value in the store is none for this reader.

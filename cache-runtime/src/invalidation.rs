@@ -7,11 +7,12 @@ use crate::cache::Cache;
 use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
 use crate::race::{alongside, together};
-use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::Mode;
+use crate::tags;
+use crate::tally::{At, Tally};
 use crate::timer;
 use crate::token::Token;
 
@@ -21,22 +22,34 @@ use crate::token::Token;
 #[derive(Debug)]
 pub struct Effects {
     cache: Cache,
-    site: Option<&'static CallSite>,
+    at: At,
     keys: Vec<RenderedKey>,
+    /// How each key of a pattern begins.
+    patterns: Vec<RenderedKey>,
     fence: Option<Token>,
     /// Whether it is open if the body has committed, or will: it runs, it was cut off, or it failed.
     in_doubt: bool,
 }
 
 impl Effects {
-    pub(crate) fn new(cache: Cache, site: Option<&'static CallSite>) -> Self {
+    pub(crate) fn new(cache: Cache, at: At) -> Self {
         Self {
             cache,
-            site,
+            at,
             keys: Vec::new(),
+            patterns: Vec::new(),
             fence: None,
             in_doubt: false,
         }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The key that is written, of those who write one.
+    pub(crate) fn written(&self) -> Option<&RenderedKey> {
+        self.keys.first()
     }
 
     pub(crate) fn add(&mut self, key: RenderedKey) {
@@ -46,6 +59,20 @@ impl Effects {
     /// Adds a key written by a template.
     pub fn key(&mut self, write: impl FnOnce(&mut KeyWriter)) {
         self.add(self.cache.inner.render(write));
+    }
+
+    /// Adds a tag written by a template.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.add(tags::key(&self.cache.inner, write));
+    }
+
+    /// Adds everything under a key written by a template: whatever begins with it and has another segment.
+    pub fn pattern(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        let under = self.cache.inner.render(|writer| {
+            write(writer);
+            writer.literal(":");
+        });
+        self.patterns.push(under);
     }
 
     /// Adds a typed key.
@@ -80,6 +107,18 @@ impl Effects {
         body: impl Future<Output = R>,
         by_return: impl FnOnce(&R, &mut Self),
     ) -> (R, Result<(), CacheError>) {
+        let returned = self.run_body(body).await;
+        by_return(&returned, self);
+        let delivered = self.deliver().await;
+        (returned, delivered)
+    }
+
+    /// Runs the body alone, and keeps the fence up meanwhile if there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`run`](Self::run).
+    pub(crate) async fn run_body<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.in_doubt = true;
         // Boxed, and only where there is a fence: it is larger than most bodies.
         let hold = self.fence.map(|fence| Box::pin(self.hold(fence)));
@@ -91,9 +130,7 @@ impl Effects {
         })
         .await;
         self.in_doubt = false;
-        by_return(&returned, self);
-        let delivered = self.deliver().await;
-        (returned, delivered)
+        returned
     }
 
     /// Raises the fence. An error means that some keys may be without.
@@ -162,9 +199,11 @@ impl Effects {
         // Asked now, not when the mutation began: it may have been switched on meanwhile.
         if inner.mode() == Mode::Detached {
             self.keys.clear();
+            self.patterns.clear();
             return Ok(());
         }
         inner.work_on_recovery();
+        let patterns = self.deliver_patterns().await;
         // Keys leave the list when they are delivered, not before: this may be dropped here.
         let results = self.step_on_all(self.ending().step(), Duration::ZERO).await;
         for _ in results.iter().filter(|result| result.is_ok()) {
@@ -174,7 +213,31 @@ impl Effects {
         self.keys.retain(|_| !delivered.next().unwrap_or(false));
         let first_error = results.into_iter().find_map(Result::err);
         self.queue();
-        first_error.map_or(Ok(()), Err)
+        first_error.map_or(patterns, Err)
+    }
+
+    /// Delivers the patterns, one after the other. What the store does not take is queued.
+    async fn deliver_patterns(&mut self) -> Result<(), CacheError> {
+        let inner = self.cache.inner.clone();
+        let mut first_error = Ok(());
+        // They leave the list when they are delivered or queued, not before: this may be dropped here.
+        while let Some(under) = self.patterns.last() {
+            let limit = inner.settings.store_budget;
+            let delivered = inner.store.invalidate_under(under, limit).await;
+            let under = self.patterns.pop();
+            match delivered {
+                Ok(()) => self.count(Count::invalidations),
+                Err(error) => {
+                    self.count(Count::store_errors);
+                    self.count(Count::invalidations_queued);
+                    if let Some(under) = under {
+                        inner.queue_pattern(under);
+                    }
+                    first_error = first_error.and(Err(error));
+                }
+            }
+        }
+        first_error
     }
 
     /// Ends the mutation by storing what it wrote; `false` if another overlapped, so that nothing was stored.
@@ -195,14 +258,20 @@ impl Effects {
             stored &= matches!(reply?, Reply::Done);
         }
         self.keys.clear();
-        if stored {
-            self.count(Count::fills);
-        }
+        self.count(if stored {
+            Count::fills
+        } else {
+            Count::fills_refused
+        });
         Ok(stored)
     }
 
     /// Leaves what is not delivered to the recovery.
     fn queue(&mut self) {
+        for under in std::mem::take(&mut self.patterns) {
+            self.count(Count::invalidations_queued);
+            self.cache.inner.queue_pattern(under);
+        }
         if self.keys.is_empty() {
             return;
         }
@@ -214,20 +283,22 @@ impl Effects {
         self.cache.inner.queue_invalidations(keys, ending);
     }
 
-    fn count(&self, count: Count) {
-        match self.site {
-            Some(site) => site.counters.add(count),
-            None => self.cache.inner.counters.add(count),
-        }
+    pub(crate) fn count(&self, count: Count) {
+        Tally::new(&self.cache.inner, self.at).add(count);
     }
 }
 
 impl Drop for Effects {
     fn drop(&mut self) {
-        if self.keys.is_empty() || self.cache.mode() == Mode::Detached {
+        let is_done = self.keys.is_empty() && self.patterns.is_empty();
+        if is_done || self.cache.mode() == Mode::Detached {
             return;
         }
         if let Some(store) = self.cache.inner.store.as_embedded() {
+            for under in &self.patterns {
+                store.invalidate_under(under);
+                self.count(Count::invalidations);
+            }
             for key in &self.keys {
                 store.apply(key, self.ending().step(), Duration::ZERO);
                 self.count(Count::invalidations);

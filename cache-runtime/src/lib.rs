@@ -29,7 +29,8 @@
 //! # }
 //! ```
 //!
-//! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates), and the derives
+//! - The attributes: [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates),
+//!   [`#[write_through]`](macro@write_through), and the derives
 //!   [`CacheKey`](derive@CacheKey) and [`KeyPart`](derive@KeyPart).
 //! - Without macros: [`Cache`] and [`Key`].
 //! - How values become bytes: [`Codec`].
@@ -37,16 +38,18 @@
 //! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
 //! - For tests (feature `test_util`): a clock that moves when the test says so.
 //! - What happened: [`Stats`], [`call_sites`].
+//! - The keys of the whole program, checked in a test: [`audit()`].
 //!
 //! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
 //! empty, a value, a lease or a fence; a **load** is one run of the function's own body, a **fill** the storing of what it
 //! returned; a **call site** is one annotated function.
 //!
-//! The guides: [what is promised, and how to test it](guide::guarantees), [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations).
+//! The guides: [what is promised, and how to test it](guide::guarantees), [how keys are made](guide::keys), [the protocol](guide::protocol), [operations](guide::operations), [the audit](guide::audit).
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod audit;
 mod background;
 mod backoff;
 #[cfg(feature = "redis")]
@@ -63,6 +66,7 @@ mod control;
 mod envelope;
 mod error;
 mod flight;
+mod form;
 mod invalidation;
 mod key;
 mod lock;
@@ -76,14 +80,22 @@ pub mod slot;
 mod solo;
 mod stats;
 mod store;
+mod storing;
 mod switch;
+mod tags;
+mod tally;
 #[cfg(feature = "test_util")]
 pub mod test_util;
 mod timer;
 mod token;
+mod warm;
+mod write_through;
 
 /// The guides.
 pub mod guide {
+    #[doc = include_str!("../docs/audit.md")]
+    pub mod audit {}
+
     #[doc = include_str!("../docs/guarantees.md")]
     pub mod guarantees {}
 
@@ -102,8 +114,9 @@ pub mod guide {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use audit::{Audit, Finding, FindingKind, KeyMap, KeyUse, Severity, audit};
 pub use cache::{Cache, InstallError, global, install};
-pub use cache_macros::{CacheKey, KeyPart, cached, invalidates};
+pub use cache_macros::{CacheKey, KeyPart, cached, invalidates, write_through};
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{Codec, CodecError, MessagePack};
@@ -112,7 +125,7 @@ pub use config::{CacheConfig, ConfigError};
 pub use control::{bypass, only_cached, refresh};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
-    Admits, AnyValue, CacheKey, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
+    Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
 };
 pub use outcome::CacheValue;
 pub use policy::Policy;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::storing::Selects;
+
 /// What is stored under a key, and for how long.
 ///
 /// ```
@@ -18,6 +20,7 @@ pub struct Policy {
     none_ttl: Option<Duration>,
     local_ttl: Option<Duration>,
     version: u32,
+    is_tagged: bool,
 }
 
 impl Policy {
@@ -29,6 +32,7 @@ impl Policy {
             none_ttl: None,
             local_ttl: None,
             version: 0,
+            is_tagged: false,
         }
     }
 
@@ -57,7 +61,24 @@ impl Policy {
         self
     }
 
-    /// How long a value lives at most.
+    /// The same for values that are stored with tags.
+    #[doc(hidden)]
+    pub const fn tagged(mut self) -> Self {
+        self.is_tagged = true;
+        self
+    }
+
+    pub(crate) const fn is_tagged(&self) -> bool {
+        self.is_tagged
+    }
+
+    /// The same for values that live for another time.
+    pub(crate) const fn living(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// How long a value lives at most. Zero for a call site whose every call or value says so itself (`ttl = <expression>`, `ttl_by`).
     #[must_use]
     pub const fn ttl(&self) -> Duration {
         self.ttl
@@ -80,9 +101,13 @@ impl Policy {
     }
 
     /// How long this value may be kept in this process.
-    pub(crate) fn local_ttl_of<T>(&self, value: Option<&T>) -> Option<Duration> {
+    pub(crate) fn local_ttl_of<T>(
+        &self,
+        value: Option<&T>,
+        storing: &impl Selects<T>,
+    ) -> Option<Duration> {
         let ttl = match value {
-            Some(_) => self.ttl,
+            Some(value) => storing.ttl_of(value, self)?,
             None => self.none_ttl?,
         };
         Some(self.local_ttl?.min(ttl))

@@ -2,6 +2,7 @@
 
 pub use linkme;
 
+pub use crate::audit::FindingKind;
 pub use crate::codec::{Codec, MessagePack};
 pub use crate::key::{Admits, AnyValue, CacheKey, KeyPart, KeyWriter, Only, PartWriter};
 pub use crate::outcome::{
@@ -9,10 +10,12 @@ pub use crate::outcome::{
     ViaResultOf, ViaResultOfOption, error_probe,
 };
 pub use crate::policy::Policy;
-pub use crate::site::{CALL_SITES, CallSite, Effect};
+pub use crate::site::{CALL_SITES, CallSite, Effect, KEY_TYPES, KeyType, Unnamed, value_type};
 
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
+pub use crate::storing::{Selects, every};
+pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +29,17 @@ use crate::cache::{Cache, Inner, global, seal_error};
 use crate::control::{self, Asked};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
+use crate::form::{Bare, WithTags};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
-use crate::read_through::{Call, Start, Tally, read_through, start};
+use crate::read_through::{Call, Start, read_through, start};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
+use crate::storing::Every;
 use crate::switch::{Annotations, Mode};
+use crate::tags::{self, Tags};
+use crate::tally::{At, Tally};
 
 /// How a call of a cached function goes on.
 #[allow(
@@ -40,23 +47,63 @@ use crate::switch::{Annotations, Mode};
     reason = "to box a call that is to wait would be an allocation for each of them"
 )]
 #[derive(Debug)]
-pub enum Begun<R> {
+pub enum Begun<'c, R> {
     /// The cache is off: with the body alone.
     Plain,
     /// It does not: the value was at hand.
     Hit(R),
     /// Through the cache.
-    Cached(CachedCall),
+    Cached(CachedCall<'c>),
 }
 
 /// A call of a cached function that goes through the cache.
 #[derive(Debug)]
-pub struct CachedCall {
-    inner: &'static Arc<Inner>,
-    site: &'static CallSite,
+pub struct CachedCall<'c> {
+    inner: &'c Arc<Inner>,
+    at: At,
     policy: Policy,
     key: RenderedKey,
     asked: Asked,
+    tags: Tags,
+}
+
+impl<'c> CachedCall<'c> {
+    /// Adds a tag to what is stored.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.tags.add(tags::key(self.inner, write));
+    }
+
+    fn into_call(self) -> Call<'c> {
+        let Self {
+            inner,
+            at,
+            policy,
+            key,
+            tags: _,
+            asked,
+        } = self;
+        Call::new(inner, key, policy, Tally::new(inner, at), asked)
+    }
+}
+
+impl<R> Begun<'_, R> {
+    /// Adds tags to what this call stores, if it may store anything.
+    #[must_use]
+    pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall<'_>)) -> Self {
+        if let Self::Cached(call) = &mut self {
+            tag(call);
+        }
+        self
+    }
+
+    /// Sets how long lives what this call stores, if it may store anything.
+    #[must_use]
+    pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Self::Cached(call) = &mut self {
+            call.policy = call.policy.living(ttl());
+        }
+        self
+    }
 }
 
 /// Begins a call of a cached function.
@@ -65,20 +112,55 @@ pub fn begin<R, S>(
     site: &'static CallSite,
     _shape: &S,
     write: impl FnOnce(&mut KeyWriter),
-) -> Begun<R>
+) -> Begun<'static, R>
 where
     R: Outcome<S, Value: CacheValue>,
 {
     let annotations = Annotations::now();
     if !annotations.are_ordinary() {
         if annotations.may_be_controlled() && control::is_anything_asked() {
-            return begin_as_asked::<R, S>(site, write);
+            return begin_as_asked::<R, S>(&global().inner, site, At::Site(site), write);
         }
         if annotations.are_off() {
             return Begun::Plain;
         }
     }
-    let inner = &global().inner;
+    begin_at(&global().inner, site, At::Site(site), write)
+}
+
+/// The cache that an annotation names.
+#[must_use]
+pub fn handle(cache: &Cache) -> Cache {
+    cache.clone()
+}
+
+/// Begins a call of a cached function on a cache of its own.
+#[inline]
+pub fn begin_on<'c, R, S>(
+    cache: &'c Cache,
+    site: &'static CallSite,
+    _shape: &S,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
+    if Annotations::now().may_be_controlled() && control::is_anything_asked() {
+        return begin_as_asked::<R, S>(&cache.inner, site, At::Both(site), write);
+    }
+    begin_at(&cache.inner, site, At::Both(site), write)
+}
+
+#[inline]
+fn begin_at<'c, R, S>(
+    inner: &'c Arc<Inner>,
+    site: &'static CallSite,
+    at: At,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
@@ -87,14 +169,15 @@ where
     }
     match inner.look::<R, S>(write, policy) {
         Ok((hit, tier)) => {
-            site.counters.add(tier);
+            Tally::new(inner, at).add(tier);
             Begun::Hit(hit)
         }
         Err(key) => Begun::Cached(CachedCall {
             inner,
-            site,
+            at,
             policy,
             key,
+            tags: Tags::default(),
             asked: Asked::Nothing,
         }),
     }
@@ -103,23 +186,28 @@ where
 /// Begins a call of which something was asked for.
 #[cold]
 #[inline(never)]
-fn begin_as_asked<R, S>(site: &'static CallSite, write: impl FnOnce(&mut KeyWriter)) -> Begun<R>
+fn begin_as_asked<'c, R, S>(
+    inner: &'c Arc<Inner>,
+    site: &'static CallSite,
+    at: At,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
 where
     R: Outcome<S, Value: CacheValue>,
 {
-    let inner = &global().inner;
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
-    let (asked, tally) = (control::asked(), Tally::of_site(inner, site));
+    let (asked, tally) = (control::asked(), Tally::new(inner, at));
     match start::<R, S>(asked, inner, tally, policy, write) {
         Start::Plain => Begun::Plain,
         Start::Hit(hit) => Begun::Hit(hit),
         Start::Through(key) => Begun::Cached(CachedCall {
             inner,
-            site,
+            at,
             policy,
             key,
+            tags: Tags::default(),
             asked,
         }),
     }
@@ -137,7 +225,7 @@ where
 
 /// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.
 pub async fn cached<R, S, C, D>(
-    call: CachedCall,
+    call: CachedCall<'_>,
     _shape: S,
     sharing: C,
     body: impl Future<Output = R>,
@@ -147,15 +235,44 @@ where
     C: ErrorSharing<R::Error>,
     D: Codec,
 {
-    let CachedCall {
-        inner,
-        site,
-        policy,
-        key,
-        asked,
-    } = call;
-    let call = Call::new(inner, key, policy, Tally::of_site(inner, site), asked);
-    read_through::<R, S, C, D>(call, sharing, body).await
+    let call = call.into_call();
+    let storing = Every::value();
+    read_through::<R, S, C, D, Bare>(call, sharing, storing, body).await
+}
+
+/// The same, where values are chosen.
+pub async fn cached_by<R, S, C, D>(
+    call: CachedCall<'_>,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
+    let call = call.into_call();
+    read_through::<R, S, C, D, Bare>(call, sharing, storing, body).await
+}
+
+/// The same, where values have tags.
+pub async fn cached_with_tags<R, S, C, D>(
+    mut call: CachedCall<'_>,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+{
+    let tags = std::mem::take(&mut call.tags);
+    let call = call.into_call().with_tags(tags);
+    read_through::<R, S, C, D, WithTags>(call, sharing, storing, body).await
 }
 
 /// Renders a key of the global cache, as a call does, for the benchmarks.
@@ -169,7 +286,18 @@ pub fn with_key<T>(write: impl FnOnce(&mut KeyWriter), read: impl FnOnce(&[u8]) 
 /// Begins a call of an invalidating function.
 #[must_use]
 pub fn effects(site: &'static CallSite) -> Effects {
-    Effects::new(global().clone(), Some(site))
+    Effects::new(global().clone(), At::Site(site))
+}
+
+/// The same on a cache of its own.
+#[must_use]
+pub fn effects_on(cache: &Cache, site: &'static CallSite) -> Effects {
+    Effects::new(cache.clone(), At::Both(site))
+}
+
+/// A policy whose TTL is that of one call.
+pub fn living(policy: Policy, ttl: impl FnOnce() -> Duration) -> Policy {
+    policy.living(ttl())
 }
 
 /// The text of one part. A key that needs what a mutation returned is written after it; its other parts are rendered

@@ -9,17 +9,20 @@ use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::Asked;
-use crate::envelope::{SealError, Unreadable, unpacked_len};
+use crate::envelope::unpacked_len;
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
+use crate::form::{Form, Of, Useless};
 use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::Policy;
 use crate::race::{alongside, within};
-use crate::site::CallSite;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
-use crate::store::{Kept, Payload, Stamp};
+use crate::store::{Payload, Stamp};
+use crate::storing::Selects;
+use crate::tags::{Seen, Tags};
+use crate::tally::Tally;
 use crate::timer;
 use crate::token::Token;
 
@@ -34,33 +37,6 @@ const UNTOLD_LOOK: Duration = Duration::from_millis(250);
 
 /// How often one call looks at a slot that changes hands under it.
 const MAX_LOOKS: u32 = 16;
-
-/// Where a call is counted: at its call site, or else in its cache.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tally<'a> {
-    inner: &'a Inner,
-    site: Option<&'static CallSite>,
-}
-
-impl<'a> Tally<'a> {
-    pub(crate) fn of_cache(inner: &'a Inner) -> Self {
-        Self { inner, site: None }
-    }
-
-    pub(crate) fn of_site(inner: &'a Inner, site: &'static CallSite) -> Self {
-        Self {
-            inner,
-            site: Some(site),
-        }
-    }
-
-    pub(crate) fn add(&self, count: Count) {
-        match self.site {
-            Some(site) => site.counters.add(count),
-            None => self.inner.counters.add(count),
-        }
-    }
-}
 
 /// One call, as far as it does not depend on the types of the function.
 #[derive(Debug)]
@@ -81,6 +57,9 @@ pub(crate) struct Call<'a> {
     looks: u32,
     /// Taken before the last look, if what it finds may be kept in this process.
     stamp: Option<Stamp>,
+    tags: Tags,
+    /// What the last look found of them; `None` if what was found then is of no use for what is looked at now.
+    seen: Option<Seen>,
 }
 
 /// What a call does next.
@@ -114,7 +93,14 @@ impl<'a> Call<'a> {
             unreadable: None,
             looks: 0,
             stamp: None,
+            tags: Tags::default(),
+            seen: None,
         }
+    }
+
+    /// The same call of a function whose values have tags.
+    pub(crate) fn with_tags(self, tags: Tags) -> Self {
+        Self { tags, ..self }
     }
 
     /// One step within what is left of the budget.
@@ -146,15 +132,63 @@ impl<'a> Call<'a> {
         if self.inner.recovery.len() > 0 {
             self.inner.work_on_recovery();
         }
-        if self.inner.recovery.concerns(&self.key) {
+        let mut keys = std::iter::once(&self.key).chain(self.tags.keys());
+        if keys.any(|key| self.inner.recovery.concerns(key)) {
             return Err(Count::bypasses_fenced);
         }
         self.looks += 1;
+        if !self.tags.is_empty() {
+            return Box::pin(self.look_with_tags()).await;
+        }
         if self.policy.is_local() {
             self.stamp = self.inner.store.stamp(&self.key);
         }
         let reply = self.step(Step::Read, Duration::ZERO).await;
         reply.map_err(|_| Count::bypasses_store)
+    }
+
+    /// Reads the slot, and those of the tags along with it.
+    async fn look_with_tags(&mut self) -> Result<Reply<Payload>, Count> {
+        let budget = Budget::of(self.budget);
+        let read = self
+            .tags
+            .read_with(self.inner, Some(&self.key), budget)
+            .await;
+        self.budget = budget.left();
+        let Some((reply, seen)) = read else {
+            self.tally.add(Count::store_errors);
+            return Err(Count::bypasses_store);
+        };
+        self.seen = Some(seen);
+        Ok(reply)
+    }
+
+    /// Reads the tags, if what is known of them is older than what is looked at now; `Err` where the store fails.
+    async fn see(&mut self) -> Result<(), Count> {
+        if self.tags.is_empty() || self.seen.is_some() {
+            return Ok(());
+        }
+        let budget = Budget::of(self.budget);
+        let read = self.tags.read_with(self.inner, None, budget).await;
+        self.budget = budget.left();
+        let Some((_, seen)) = read else {
+            self.tally.add(Count::store_errors);
+            return Err(Count::bypasses_store);
+        };
+        self.seen = Some(seen);
+        Ok(())
+    }
+
+    /// The generations to store with a value that is about to be loaded; `None` if nothing is to be stored.
+    async fn generations(&mut self) -> Option<Vec<Token>> {
+        if self.tags.is_empty() {
+            return Some(Vec::new());
+        }
+        let budget = Budget::of(self.budget);
+        let seen = self.seen.get_or_insert_default();
+        let generations = self.tags.generations(self.inner, seen, budget).await;
+        self.budget = budget.left();
+        generations
     }
 
     /// Finds out what to do, after a look that brought no value for this call.
@@ -203,7 +237,10 @@ impl<'a> Call<'a> {
             Ok(reply) => {
                 lease.seat.settle();
                 match reply {
-                    Reply::Hit(token, payload) => Ok(Turn::Hit(token, payload)),
+                    Reply::Hit(token, payload) => {
+                        self.seen = None;
+                        Ok(Turn::Hit(token, payload))
+                    }
                     Reply::Leased(token) => Err(token),
                     _ => Ok(Turn::Alone(Count::bypasses_fenced)),
                 }
@@ -227,7 +264,10 @@ impl<'a> Call<'a> {
                 match within(left, lease.seat.landing()).await {
                     None => Some(Turn::Alone(Count::bypasses_waited)),
                     Some(Some(Landing::Moved)) => None,
-                    Some(Some(landing)) => Some(Turn::Landed(landing)),
+                    Some(Some(landing)) => {
+                        self.seen = None;
+                        Some(Turn::Landed(landing))
+                    }
                     Some(None) => Some(Turn::Lead(lease)),
                 }
             }
@@ -274,6 +314,7 @@ impl<'a> Call<'a> {
                 Ok(Reply::Leased(token)) if token == lease.seat.token() => {}
                 Ok(Reply::Hit(token, payload)) => {
                     lease.seat.land(Landing::Value(payload.clone()));
+                    self.seen = None;
                     return Some(Turn::Hit(token, payload));
                 }
                 Ok(_) => {
@@ -290,33 +331,55 @@ impl<'a> Call<'a> {
     }
 
     /// What a call returns that has read this value; `None` if that is none for it.
-    fn hit<R, S, D>(&mut self, token: Token, payload: &Payload) -> Option<R>
+    fn hit<R, S, D, F>(
+        &mut self,
+        token: Token,
+        payload: &Payload,
+        storing: &impl Selects<R::Value>,
+    ) -> Option<R>
     where
         R: Outcome<S, Value: CacheValue>,
         D: Codec,
+        F: Form,
     {
-        if let Ok(value) = self.open::<_, D>(payload) {
-            self.keep(value.as_ref(), payload);
-            if let Some(value) = R::from_stored(value) {
+        let found = self.open::<_, D, F>(payload);
+        if let Ok(value) = &found {
+            self.keep(value.as_ref(), payload, storing);
+        }
+        let useless = match found.map(R::from_stored) {
+            Ok(Some(value)) => {
                 self.tally.add(Count::hits);
                 return Some(value);
             }
-        }
-        self.tally.add(Count::unreadable);
+            Ok(None) | Err(Useless::Unreadable) => Count::unreadable,
+            Err(Useless::Outdated) => Count::outdated,
+        };
+        self.tally.add(useless);
         self.unreadable = Some(token);
         None
     }
 
+    fn of(&self) -> Of<'_> {
+        Of {
+            inner: self.inner,
+            key: &self.key,
+            version: self.policy.site_version(),
+        }
+    }
+
     /// Reads a value, which is `None` if it is known to be absent.
-    fn open<T: CacheValue, D: Codec>(&self, payload: &Payload) -> Result<Option<T>, Unreadable> {
-        let version = self.policy.site_version();
-        self.inner.open::<T, D>(&self.key, payload, version)
+    fn open<T: CacheValue, D: Codec, F: Form>(
+        &self,
+        payload: &Payload,
+    ) -> Result<Option<T>, Useless> {
+        const NONE: &Seen = &Vec::new();
+        F::open::<T, D>(self.of(), payload, self.seen.as_ref().unwrap_or(NONE))
     }
 
     /// Keeps a value that was read in this process, where the call site asks for it.
-    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload) {
+    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload, storing: &impl Selects<T>) {
         if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
-            && let Some(ttl) = self.policy.local_ttl_of(value)
+            && let Some(ttl) = self.policy.local_ttl_of(value, storing)
         {
             let version = self.policy.site_version();
             self.inner.store.keep(
@@ -336,15 +399,15 @@ impl<'a> Call<'a> {
     }
 
     /// What was loaded in the form that the store keeps; `None`, and counted, where it cannot be stored.
-    fn payload<T: CacheValue, D: Codec>(&self, value: Option<&T>) -> Option<Payload> {
-        let version = self.policy.site_version();
-        match self.inner.payload::<T, D>(&self.key, value, version) {
+    fn payload<T: CacheValue, D: Codec, F: Form>(
+        &self,
+        value: Option<&T>,
+        generations: &[Token],
+    ) -> Option<Payload> {
+        match F::payload::<T, D>(self.of(), value, generations) {
             Ok(payload) => Some(payload),
             Err(error) => {
-                self.tally.add(match error {
-                    SealError::TooLarge { .. } => Count::too_large,
-                    SealError::Encode(_) => Count::unencodable,
-                });
+                self.tally.add(error.count());
                 tracing::debug!(%error, key = ?self.key, "a loaded value is not stored");
                 None
             }
@@ -430,75 +493,92 @@ impl Drop for Lease {
 ///
 /// Dropped while it loads: followers in this process take the lease over, or it is released. Dropped while it fills:
 /// the value is stored or not.
-pub(crate) async fn read_through<R, S, C, D>(
+pub(crate) async fn read_through<R, S, C, D, F>(
     mut call: Call<'_>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     let looked = if call.asked == Asked::Nothing {
         match call.look().await {
-            Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D>(token, &payload) {
-                Some(value) => return value,
-                None => None,
-            },
+            Ok(Reply::Hit(token, payload)) => {
+                match call.hit::<R, S, D, F>(token, &payload, &storing) {
+                    Some(value) => return value,
+                    None => None,
+                }
+            }
             looked => Some(looked),
         }
     } else {
         None
     };
     // Boxed: what a hit does not need is several times as large.
-    Box::pin(go_on::<R, S, C, D>(call, looked, sharing, body)).await
+    Box::pin(go_on::<R, S, C, D, F>(call, looked, sharing, storing, body)).await
 }
 
 /// Goes on after a first look, or as something was asked for.
-async fn go_on<R, S, C, D>(
+async fn go_on<R, S, C, D, F>(
     call: Call<'_>,
     looked: Option<Result<Reply<Payload>, Count>>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     if call.asked == Asked::Nothing {
-        load_or_wait::<R, S, C, D>(call, looked, sharing, body).await
+        load_or_wait::<R, S, C, D, F>(call, looked, sharing, storing, body).await
     } else {
-        controlled::as_asked::<R, S, C, D>(call, sharing, body).await
+        controlled::as_asked::<R, S, C, D, F>(call, sharing, storing, body).await
     }
 }
 
 /// Goes on after a first look.
-async fn load_or_wait<R, S, C, D>(
+async fn load_or_wait<R, S, C, D, F>(
     mut call: Call<'_>,
     mut looked: Option<Result<Reply<Payload>, Count>>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     loop {
         let reason = match call.next(looked.take()).await {
-            Turn::Hit(token, payload) => match call.hit::<R, S, D>(token, &payload) {
-                Some(value) => return value,
-                None => continue,
+            Turn::Hit(token, payload) => match call.see().await {
+                Err(reason) => reason,
+                Ok(()) => match call.hit::<R, S, D, F>(token, &payload, &storing) {
+                    Some(value) => return value,
+                    None => continue,
+                },
             },
             Turn::Landed(landing) => {
                 let shared = match &landing {
-                    Landing::Value(payload) => {
-                        call.open::<_, D>(payload).ok().and_then(R::from_stored)
+                    // It joined by the lease, which a tag's invalidation leaves as it is: the tags are to be read now.
+                    Landing::Value(payload) if call.see().await.is_ok() => {
+                        match call.open::<_, D, F>(payload) {
+                            Ok(value) => R::from_stored(value),
+                            Err(Useless::Unreadable) => None,
+                            // Not alone, but with the others who waited in vain: one of them is to load.
+                            Err(Useless::Outdated) => continue,
+                        }
                     }
                     Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
-                    Landing::Failed(None) | Landing::Moved => None,
+                    Landing::Value(_) | Landing::Failed(None) | Landing::Moved => None,
                 };
                 if let Some(value) = shared {
                     call.tally.add(Count::joins);
@@ -506,7 +586,9 @@ where
                 }
                 Count::bypasses_failed
             }
-            Turn::Lead(lease) => return lead::<R, S, C, D>(call, lease, sharing, body).await,
+            Turn::Lead(lease) => {
+                return lead::<R, S, C, D, F>(call, lease, sharing, storing, body).await;
+            }
             Turn::Alone(reason) => reason,
         };
         call.tally.add(reason);
@@ -516,22 +598,25 @@ where
 }
 
 /// Loads and fills.
-async fn lead<R, S, C, D>(
+async fn lead<R, S, C, D, F>(
     mut call: Call<'_>,
     lease: Lease,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     call.tally.add(Count::misses);
     call.tally.add(Count::loads);
+    let generations = call.generations().await;
     let returned = alongside(body, lease.renew()).await;
     let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), Some(call.policy.ttl())),
+        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
         View::Absent => (None, call.policy.ttl_of_none()),
         View::Failed(error) => {
             call.tally.add(Count::load_errors);
@@ -543,14 +628,14 @@ where
     let version = call.policy.site_version();
     // Those who wait are served before the store is: they need not wait for it.
     if lease.seat.has_followers() {
-        let shared = Payload::Typed(Kept::new(b"", value.cloned(), version, 0));
+        let shared = F::shared(value, version, generations.as_deref().unwrap_or_default());
         lease.seat.land(Landing::Value(shared));
     }
-    let Some(ttl) = ttl else {
+    let (Some(ttl), Some(generations)) = (ttl, generations) else {
         call.release(&lease).await;
         return returned;
     };
-    match call.payload::<_, D>(value) {
+    match call.payload::<_, D, F>(value, &generations) {
         Some(payload) => call.fill(&lease, payload, ttl).await,
         None => call.release(&lease).await,
     }

@@ -19,6 +19,9 @@ use crate::stats::Count;
 /// How many undelivered invalidations are kept, one per key.
 pub(crate) const CAPACITY: usize = 10_000;
 
+/// How many undelivered patterns are kept. Each read of this process is held against all of them.
+const MAX_PATTERNS: usize = 100;
+
 /// How long one attempt may take. Longer than a call's budget: nobody waits for it.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,8 @@ pub(crate) struct Recovery {
 struct Pending {
     /// Each key, and its newest mutation.
     keys: HashMap<RenderedKey, Mutation>,
+    /// How each key of a pattern begins, and its newest mutation.
+    patterns: HashMap<RenderedKey, u64>,
     /// The number of a mutation since which it is not known which keys are stale: the epoch is to be moved, and no key is
     /// read before that.
     epoch: Option<u64>,
@@ -43,7 +48,7 @@ struct Pending {
 
 impl Pending {
     fn len(&self) -> usize {
-        self.keys.len() + usize::from(self.epoch.is_some())
+        self.keys.len() + self.patterns.len() + usize::from(self.epoch.is_some())
     }
 }
 
@@ -61,7 +66,10 @@ impl Recovery {
             return false;
         }
         let pending = lock(&self.pending);
-        pending.epoch.is_some() || pending.keys.contains_key(key)
+        let mut patterns = pending.patterns.keys();
+        pending.epoch.is_some()
+            || pending.keys.contains_key(key)
+            || patterns.any(|under| key.as_bytes().starts_with(under.as_bytes()))
     }
 
     /// How many invalidations wait for delivery; a move of the epoch counts as one.
@@ -93,6 +101,39 @@ impl Recovery {
         });
     }
 
+    /// Keeps the pattern of which each key begins so.
+    fn insert_pattern(&self, under: RenderedKey) {
+        let number = self.mutations.fetch_add(1, Ordering::Relaxed);
+        self.change(|pending| {
+            pending.patterns.insert(under, number);
+            if pending.patterns.len() > MAX_PATTERNS {
+                tracing::warn!(
+                    capacity = MAX_PATTERNS,
+                    "more patterns are undelivered than are kept: this process reads past the cache until it has moved the epoch \
+                     of the namespace, which empties it for every process"
+                );
+                pending.patterns.clear();
+                pending.epoch = Some(number);
+            }
+        });
+    }
+
+    fn remove_pattern(&self, under: &RenderedKey, number: u64) {
+        self.change(|pending| {
+            if pending.patterns.get(under) == Some(&number) {
+                pending.patterns.remove(under);
+            }
+        });
+    }
+
+    fn all_patterns(&self) -> Vec<(RenderedKey, u64)> {
+        let pending = lock(&self.pending);
+        let patterns = pending.patterns.iter();
+        patterns
+            .map(|(under, number)| (under.clone(), *number))
+            .collect()
+    }
+
     /// Asks for the epoch to be moved: what stands in the store is not to be trusted before.
     pub(crate) fn demand_epoch(&self) {
         let number = self.mutations.fetch_add(1, Ordering::Relaxed);
@@ -115,6 +156,7 @@ impl Recovery {
     fn moved(&self, number: u64) {
         self.change(|pending| {
             pending.keys.retain(|_, mutation| mutation.number >= number);
+            pending.patterns.retain(|_, mutation| *mutation >= number);
             if pending.epoch.is_some_and(|demand| demand < number) {
                 pending.epoch = None;
             }
@@ -146,7 +188,12 @@ impl Recovery {
     pub(crate) fn left(&self) -> (Vec<RenderedKey>, bool) {
         let pending = lock(&self.pending);
         (
-            pending.keys.keys().cloned().collect(),
+            pending
+                .keys
+                .keys()
+                .chain(pending.patterns.keys())
+                .cloned()
+                .collect(),
             pending.epoch.is_some(),
         )
     }
@@ -167,6 +214,12 @@ impl Inner {
         for key in keys {
             self.recovery.insert(key, ending);
         }
+        self.work_on_recovery();
+    }
+
+    /// Keeps a pattern for delivery likewise.
+    pub(crate) fn queue_pattern(self: &Arc<Self>, under: RenderedKey) {
+        self.recovery.insert_pattern(under);
         self.work_on_recovery();
     }
 
@@ -207,6 +260,17 @@ impl Inner {
     /// Tries to deliver everything, for as long as `goes_on`; `false` if something was left.
     pub(crate) async fn deliver_once(&self, goes_on: impl Fn() -> bool) -> bool {
         let mut failed = self.move_epoch(ATTEMPT).await.is_err();
+        for (under, number) in self.recovery.all_patterns() {
+            if !goes_on() {
+                return false;
+            }
+            if self.store.invalidate_under(&under, ATTEMPT).await.is_ok() {
+                self.recovery.remove_pattern(&under, number);
+                self.counters.add(Count::invalidations);
+            } else {
+                failed = true;
+            }
+        }
         for (key, mutation) in self.recovery.all() {
             if !goes_on() {
                 return false;

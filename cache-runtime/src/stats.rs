@@ -107,6 +107,8 @@ counters! {
     store_errors,
     /// Values in the store that this call site cannot read: of another type, version, codec or format.
     unreadable,
+    /// Values in the store that a tag was invalidated of since they were loaded.
+    outdated,
     /// Values that were not stored because they are larger than the bound.
     too_large,
     /// Values that were not stored because they cannot be encoded, or would come back as other values: see

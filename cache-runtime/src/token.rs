@@ -58,6 +58,14 @@ const fn scatter(count: u64) -> u64 {
 }
 
 impl Token {
+    /// As two numbers.
+    pub(crate) fn halves(self) -> (u64, u64) {
+        let whole = u128::from_be_bytes(self.0);
+        #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+        let lower = whole as u64;
+        ((whole >> 64) as u64, lower)
+    }
+
     /// How many bytes a token takes.
     pub const LEN: usize = 16;
 

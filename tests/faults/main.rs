@@ -183,6 +183,63 @@ async fn a_refresh_that_a_full_redis_does_not_store_drops_the_older_value() {
     assert_eq!(only_cached(source.through(&cache, &key)).await, None);
 }
 
+/// The same of a pattern: until it is delivered, this process reads all keys that begin so past the cache, and no others.
+#[tokio::test]
+async fn a_pattern_during_an_outage_reaches_everyone_afterwards() {
+    let server = RedisServer::start();
+    let (ours, theirs) = (cache(&server.url()), cache(&server.url()));
+    let under = Key::of("day").part(&7_u64);
+    let key = under.clone().part("today");
+    let (source, other) = (
+        Source::default(),
+        Key::of("day").part(&70_u64).part("today"),
+    );
+    for key in [&key, &other] {
+        source.through(&ours, key).await;
+        assert!(source.is_hit(&theirs, key).await);
+    }
+    server.freeze();
+    source.write(1);
+    assert!(ours.invalidate_pattern(&under).await.is_err());
+    assert_eq!(ours.undelivered(), 1);
+    for _ in 0..3 {
+        assert_eq!(source.through(&ours, &key).await, 1);
+    }
+    server.thaw();
+    eventually("the pattern is delivered", async || ours.undelivered() == 0).await;
+    assert_eq!(source.through(&theirs, &key).await, 1);
+    assert_eq!(source.through(&theirs, &other).await, 0, "not under it");
+
+    // More of them than are kept: the epoch moves in their place.
+    server.freeze();
+    source.write(2);
+    for user in 0..=100_u64 {
+        let under = Key::of("day").part(&user);
+        assert!(ours.invalidate_pattern(&under).await.is_err());
+    }
+    assert_eq!(ours.undelivered(), 1);
+    server.thaw();
+    eventually("the epoch has moved", async || ours.undelivered() == 0).await;
+    for key in [&key, &other] {
+        assert_eq!(source.through(&theirs, key).await, 2);
+    }
+}
+
+/// What another program keeps under a key of ours is not touched, if it is no string.
+#[tokio::test]
+async fn a_pattern_leaves_what_is_not_ours() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    let (source, under) = (Source::default(), Key::of("k"));
+    let key = under.clone().part("ours");
+    source.through(&cache, &key).await;
+    let foreign = server.slot("k:theirs");
+    let _: u64 = server.ask(&["RPUSH", &foreign, "x"]);
+    cache.invalidate_pattern(&under).await.expect("delivered");
+    assert!(!source.is_hit(&cache, &key).await);
+    assert_eq!(server.ask::<u64>(&["EXISTS", &foreign]), 1);
+}
+
 #[tokio::test]
 async fn a_full_redis_stores_nothing_and_fails_nobody() {
     let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);

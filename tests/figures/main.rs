@@ -1,9 +1,10 @@
 //! What the README promises, as figures: `cargo run --release -p cache-tests --bin figures`.
 //!
 //! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused,
-//! hung or garbled; and how soon a local tier follows. Starts the servers and processes it needs, and stops them.
+//! hung or garbled; how soon a local tier follows; and what a pattern and a tag cost. Starts the servers and processes it needs, and stops them.
 
 mod local;
+mod many;
 mod outages;
 
 use std::process::Command;
@@ -21,6 +22,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("stampede") => block_on(stampede::take_part(CALLERS / 4)),
         Some("measure") => block_on(measure()),
+        Some("many") => block_on(many::measure()),
         Some("watch") => block_on(outages::watch()),
         _ => {
             let server = RedisServer::start();
@@ -39,6 +41,8 @@ fn main() {
             block_on(outages::measure());
             println!("\nAn invalidation, in the local tier of another process\n");
             block_on(local::measure());
+            println!("\nOne invalidation for many keys\n");
+            block_on(many::measure());
         }
     }
 }

@@ -15,6 +15,11 @@ pub(crate) const fn takes_fences(key: u64) -> bool {
     key.is_multiple_of(2)
 }
 
+/// Whether this key is read with a tag, and only the tag is what tells of a mutation: one key with fences, and one without.
+pub(crate) const fn is_tagged(key: u64) -> bool {
+    key == 9 || key == 10
+}
+
 /// A key whose fenced mutations are few, and each outlives its fence: unless that is renewed, it falls before the commit.
 pub(crate) const SLOW_KEY: u64 = KEYS - 2;
 

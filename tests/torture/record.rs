@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Fenced,
     /// `#[invalidates("…", fence, on_error = "fail")]`: its body runs only under a fence.
     FencedOrFail,
+    /// `#[write_through(key = "…")]`
+    Through,
     /// A write, then [`Cache::invalidate`](cache_runtime::Cache::invalidate).
     ByHand,
 }
@@ -33,7 +35,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether a fence may be left behind by a mutation that was cut off or failed.
     pub(crate) fn has_fence(self) -> bool {
-        matches!(self, Self::Fenced | Self::FencedOrFail)
+        matches!(self, Self::Fenced | Self::FencedOrFail | Self::Through)
     }
 }
 

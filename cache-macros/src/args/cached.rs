@@ -1,12 +1,16 @@
-//! `#[cached(key = …, ttl = …, none_ttl = …, local_ttl = …, version = …, codec = …, skip(…), crate = …)]`
+//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Expr, Ident, Lit, Path, Type, parenthesized, token};
+use syn::{Expr, Ident, Path, parenthesized, token};
 
-use super::{KeyArg, Options, each, is_assignment, peek_template, runtime_path, skip_value, value};
-use crate::durations::{literal, milliseconds};
+use super::allow::{Findings, OF_CACHED};
+use super::storing::{Storing, Ttl};
+use super::{
+    KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
+};
+use crate::durations::milliseconds;
 use crate::errors::Errors;
 
 const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
@@ -15,17 +19,18 @@ const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
 pub(crate) struct Cached {
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
-    pub(crate) codec: Option<Type>,
+    pub(crate) storing: Storing,
     pub(crate) skip: Option<Vec<Ident>>,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
-/// How long, and as what, values are stored.
+/// How long values are stored.
 pub(crate) struct Policy {
-    pub(crate) ttl_ms: u64,
+    pub(crate) ttl: Ttl,
     pub(crate) none_ttl_ms: Option<u64>,
     pub(crate) local_ttl_ms: Option<u64>,
-    pub(crate) version: Option<u32>,
 }
 
 impl Cached {
@@ -33,16 +38,23 @@ impl Cached {
         let mut options = Options::of(&[
             "key",
             "ttl",
+            "ttl_by",
+            "when",
             "none_ttl",
             "local_ttl",
             "version",
             "codec",
+            "tags",
             "skip",
+            "cache",
+            "allow",
             "crate",
         ]);
-        let (mut key, mut ttl, mut none_ttl, mut local_ttl) = (None, None, None, None);
-        let (mut version, mut codec, mut runtime) = (None, None, None);
+        let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
+        let (mut cache, mut runtime) = (None, None);
+        let mut storing = Storing::default();
         let mut skip = Some(Vec::new());
+        let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
             if let Some(template) = peek_template(input) {
                 options.assume("key");
@@ -58,9 +70,11 @@ impl Cached {
             if !options.admit(&name, errors) {
                 return skip_value(input);
             }
+            if storing.read(&name, input, errors)? {
+                return Ok(());
+            }
             match name.to_string().as_str() {
                 "key" => key = KeyArg::of(value(&name, input, "\"user:<id>\"")?, errors),
-                "ttl" => ttl = Some(milliseconds("ttl", &value(&name, input, "\"5m\"")?)?),
                 "none_ttl" => {
                     none_ttl = Some(milliseconds("none_ttl", &value(&name, input, "\"30s\"")?)?);
                 }
@@ -68,29 +82,24 @@ impl Cached {
                     let value = value(&name, input, "\"5s\"")?;
                     local_ttl = Some((milliseconds("local_ttl", &value)?, value));
                 }
-                "version" => version = Some(version_of(&value(&name, input, "2")?)?),
-                "codec" => codec = Some(codec_of(&name, input)?),
                 "skip" => {
                     // If it cannot be read, it is not known what it leaves out.
                     skip = None;
                     skip = skipped(&name, input, errors)?;
                 }
+                "cache" => cache = Some(cache_of(&name, input)?),
+                "allow" => allow = Findings::parse(&name, input, OF_CACHED, errors)?,
                 _ => runtime = Some(runtime_path(&name, input)?),
             }
             Ok(())
         });
-        for (name, what) in [
-            ("key", "what tells two calls apart"),
-            ("ttl", "how long a value may live"),
-        ] {
-            if !options.was_given(name) {
-                errors.at(
-                    Span::call_site(),
-                    format!("`{name}` is missing: {what}, as in {EXAMPLE}"),
-                );
-            }
+        if !options.was_given("key") {
+            errors.at(
+                Span::call_site(),
+                format!("`key` is missing: what tells two calls apart, as in {EXAMPLE}"),
+            );
         }
-        if let (Some(ttl), Some((local_ttl, value))) = (ttl, &local_ttl)
+        if let (Some(ttl), Some((local_ttl, value))) = (storing.fixed_ttl(), &local_ttl)
             && *local_ttl > ttl
         {
             errors.push(syn::Error::new_spanned(
@@ -99,48 +108,29 @@ impl Cached {
                  `ttl = \"1h\", local_ttl = \"5s\"`",
             ));
         }
-        let policy = ttl.map(|ttl_ms| Policy {
-            ttl_ms,
+        if let (false, Some((_, local_ttl))) = (storing.tags.is_empty(), &local_ttl) {
+            errors.push(syn::Error::new_spanned(
+                local_ttl,
+                "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
+                 invalidation of one; keep one of the two",
+            ));
+        }
+        let ttl = storing.take_ttl(&options, EXAMPLE, errors);
+        let policy = ttl.map(|ttl| Policy {
+            ttl,
             none_ttl_ms: none_ttl,
             local_ttl_ms: local_ttl.map(|(ms, _)| ms),
-            version,
         });
         Self {
             key,
             policy,
-            codec,
+            storing,
             skip,
+            cache,
+            allow,
             runtime,
         }
     }
-}
-
-/// The type after `codec =`.
-fn codec_of(name: &Ident, input: ParseStream<'_>) -> syn::Result<Type> {
-    if input.peek2(Lit) {
-        let literal: Lit = value(name, input, "Json")?;
-        let error = "`codec` is a type that implements `cache_runtime::Codec`, without quotes: `codec = Json`";
-        return Err(syn::Error::new(literal.span(), error));
-    }
-    value(name, input, "Json")
-}
-
-fn version_of(value: &Expr) -> syn::Result<u32> {
-    match literal(value) {
-        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u32") => {
-            number.base10_parse().ok()
-        }
-        _ => None,
-    }
-    .ok_or_else(|| {
-        syn::Error::new_spanned(
-            value,
-            format!(
-                "`version` is a number from 0 to {}, written as a literal",
-                u32::MAX
-            ),
-        )
-    })
 }
 
 /// `skip(db, ctx)`; `None` if an entry was wrong, which is then reported.

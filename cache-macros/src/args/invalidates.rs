@@ -1,19 +1,29 @@
-//! `#[invalidates("user:<id>", UserKey { id }, fence, on_error = "fail", crate = …)]`
+//! `#[invalidates("user:<id>", "posts:<id>:*", UserKey { id }, tag = "user:<id>", fence, on_error = "fail", cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 
-use super::{KeyArg, Options, each, is_assignment, runtime_path, skip_value, value};
+use super::allow::{Findings, OF_INVALIDATES};
+use super::{KeyArg, Options, cache_of, each, is_assignment, runtime_path, skip_value, value};
+use crate::durations::literal;
 use crate::errors::Errors;
+use crate::template::Template;
+
+const TAG: &str = "\"user:<id>\"";
 
 /// The arguments of `#[invalidates]`.
 pub(crate) struct Invalidates {
     pub(crate) keys: Vec<KeyArg>,
+    pub(crate) tags: Vec<Template>,
+    /// Those that end with `:*`, without it.
+    pub(crate) patterns: Vec<Template>,
     /// The word `fence`, where it stands.
     pub(crate) fence: Option<Ident>,
     pub(crate) on_error: OnError,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -27,11 +37,13 @@ pub(crate) enum OnError {
 impl Invalidates {
     /// `arguments` are those of the function: a bare name that is none of them was meant to be an option.
     pub(crate) fn parse(tokens: TokenStream, arguments: &[Ident], errors: &mut Errors) -> Self {
-        let mut options = Options::of(&["crate", "fence", "on_error"]);
-        let mut runtime = None;
+        let mut options = Options::of(&["tag", "fence", "on_error", "cache", "allow", "crate"]);
+        let (mut cache, mut runtime) = (None, None);
         let mut fence = None;
         let mut error_policy = OnError::Proceed;
-        let mut keys = Vec::new();
+        let (mut keys, mut tags, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
+        let mut allow = Findings::default();
+        let mut has_others = false;
         let before = errors.count();
         each(tokens, errors, |input, errors| {
             let is_bare_crate = input.peek(Token![crate]) && !input.peek2(Token![::]);
@@ -44,15 +56,28 @@ impl Invalidates {
                     );
                     return skip_value(input);
                 }
+                // There may be several.
+                if name == "tag" {
+                    has_others = true;
+                    let tag: Expr = value(&name, input, TAG)?;
+                    let Some(Lit::Str(text)) = literal(&tag) else {
+                        let error = format!("a tag is a template in a string: `tag = {TAG}`");
+                        return Err(syn::Error::new_spanned(tag, error));
+                    };
+                    tags.extend(Template::parse(text, errors));
+                    return Ok(());
+                }
                 if !options.admit(&name, errors) {
                     return skip_value(input);
                 }
                 match name.to_string().as_str() {
+                    "allow" => allow = Findings::parse(&name, input, OF_INVALIDATES, errors)?,
                     "on_error" => error_policy = on_error(&name, input)?,
                     "fence" => {
                         errors.at(name.span(), "`fence` takes no value: write `fence`");
                         return skip_value(input);
                     }
+                    "cache" => cache = Some(cache_of(&name, input)?),
                     _ => runtime = Some(runtime_path(&name, input)?),
                 }
                 return Ok(());
@@ -70,10 +95,18 @@ impl Invalidates {
                 errors.at(word.span(), options.unknown(&word.to_string()));
                 return Ok(());
             }
+            if let Some(Lit::Str(text)) = literal(&key)
+                && let Some(under) = text.value().strip_suffix(":*")
+            {
+                has_others = true;
+                let under = Template::parse(&LitStr::new(under, text.span()), errors);
+                patterns.extend(under.map(|under| under.written_as(text)));
+                return Ok(());
+            }
             keys.extend(KeyArg::of(key, errors));
             Ok(())
         });
-        if keys.is_empty() && !errors.is_new_since(before) {
+        if keys.is_empty() && !has_others && !errors.is_new_since(before) {
             errors.at(
                 Span::call_site(),
                 "no key to invalidate: name at least one, as in `#[invalidates(\"user:<id>\")]`",
@@ -81,8 +114,12 @@ impl Invalidates {
         }
         Self {
             keys,
+            tags,
+            patterns,
             fence,
             on_error: error_policy,
+            cache,
+            allow,
             runtime,
         }
     }

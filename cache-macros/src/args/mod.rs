@@ -1,9 +1,12 @@
 //! The arguments of each macro, as they were written. What they mean together is for [`check`](crate::check).
 
+pub(crate) mod allow;
 pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
+pub(crate) mod storing;
+pub(crate) mod write_through;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -147,6 +150,18 @@ fn value<T: Parse>(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::
         return Err(missing());
     }
     input.parse()
+}
+
+/// The expression after `cache =`.
+fn cache_of(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
+    let cache: Expr = value(name, input, "self.cache")?;
+    if literal(&cache).is_some() {
+        return Err(syn::Error::new_spanned(
+            &cache,
+            "`cache` is an expression, without quotes: `cache = self.cache`",
+        ));
+    }
+    Ok(cache)
 }
 
 /// The path after `crate =`.

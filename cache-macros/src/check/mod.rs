@@ -7,15 +7,18 @@ mod signature;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Data, DeriveInput, Fields, Member, Path, Type, Variant};
+use syn::{Data, DeriveInput, Expr, Fields, Member, Path, Type, Variant};
 
 use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, told_parameters, wrappable};
 use crate::args;
+use crate::args::allow::Findings;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
+use crate::args::storing::{Storing, Ttl};
 use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
+use crate::template::Template;
 
 pub(crate) use self::scope::{Key, Place, Resolved, Step};
 
@@ -25,7 +28,24 @@ pub(crate) struct Cached<'a> {
     pub(crate) body: &'a Body,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
-    pub(crate) codec: Option<Type>,
+    pub(crate) storing: Storing,
+    pub(crate) tags: Vec<Resolved>,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
+    pub(crate) runtime: TokenStream,
+}
+
+/// A `#[write_through]` function.
+pub(crate) struct WriteThrough<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) body: &'a Body,
+    pub(crate) key: Key,
+    pub(crate) ttl: Ttl,
+    pub(crate) storing: Storing,
+    pub(crate) tags: Vec<Resolved>,
+    pub(crate) value: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -34,8 +54,12 @@ pub(crate) struct Invalidates<'a> {
     pub(crate) function: &'a Function,
     pub(crate) body: &'a Body,
     pub(crate) keys: Vec<Key>,
+    pub(crate) tags: Vec<Resolved>,
+    pub(crate) patterns: Vec<Resolved>,
     pub(crate) is_fenced: bool,
     pub(crate) on_error: OnError,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) allow: Findings,
     pub(crate) runtime: TokenStream,
 }
 
@@ -65,7 +89,7 @@ pub(crate) enum PartText<'a> {
 }
 
 pub(crate) fn cached<'a>(
-    args: args::cached::Cached,
+    mut args: args::cached::Cached,
     function: &'a Function,
     errors: &mut Errors,
 ) -> Option<Cached<'a>> {
@@ -82,16 +106,70 @@ pub(crate) fn cached<'a>(
         Scope::conflicts(&skipped, &covered, errors);
         scope.coverage(&covered, &skipped, errors);
     }
+    let tags = tags(&mut args.storing, &scope, errors);
     let body = wrappable(function, "cached", errors);
-    cacheable_return(function, errors);
+    cacheable_return(function, "remove `#[cached]`", errors);
     Some(Cached {
         function,
         body: body?,
         key: key?,
         policy: args.policy?,
-        codec: args.codec,
+        storing: args.storing,
+        tags,
+        cache: args.cache,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
+}
+
+pub(crate) fn write_through<'a>(
+    mut args: args::write_through::WriteThrough,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Option<WriteThrough<'a>> {
+    let body = wrappable(function, "write_through", errors);
+    let scope = Scope::of_call(function, Subject::ReturnedCall);
+    let key = args.key.and_then(|key| scope.key(key, &[], errors));
+    if let Some(Key::Template(template)) = key.as_ref().filter(|key| key.needs_return()) {
+        errors.at(
+            template.literal.span(),
+            "a write-through marks its key before the function runs, so that two of them cannot leave the older value, and \
+             this key needs what it returns; use `#[invalidates(…)]` for it: the next read fills it",
+        );
+    }
+    let tags = tags(
+        &mut args.storing,
+        &Scope::of_call(function, Subject::Call),
+        errors,
+    );
+    if args.value.is_none() {
+        let or = "say what is written: `value = |_| …`";
+        cacheable_return(function, or, errors);
+    } else if has_impl_trait(&function.returned()) {
+        errors.under(
+            function.returned(),
+            "`#[write_through]` needs a return type with a name; this function returns an `impl Trait`",
+        );
+    }
+    Some(WriteThrough {
+        function,
+        body: body?,
+        key: key?,
+        ttl: args.ttl?,
+        storing: args.storing,
+        tags,
+        value: args.value,
+        cache: args.cache,
+        allow: args.allow,
+        runtime: runtime(args.runtime),
+    })
+}
+
+/// The tags of what is stored. They are read before the body, so that none of them can need what it returns.
+fn tags(storing: &mut Storing, scope: &Scope, errors: &mut Errors) -> Vec<Resolved> {
+    let tags = std::mem::take(&mut storing.tags).into_iter();
+    tags.filter_map(|tag| scope.template(tag, &[], errors))
+        .collect()
 }
 
 pub(crate) fn invalidates<'a>(
@@ -106,8 +184,31 @@ pub(crate) fn invalidates<'a>(
         .into_iter()
         .filter_map(|key| scope.key(key, &[], errors))
         .collect();
+    let mut resolved = |templates: Vec<Template>| -> Vec<Resolved> {
+        let templates = templates.into_iter();
+        templates
+            .filter_map(|template| scope.template(template, &[], errors))
+            .collect()
+    };
+    let (tags, patterns) = (resolved(args.tags), resolved(args.patterns));
+    if let (Some(pattern), Some(_)) = (patterns.first(), &args.fence) {
+        errors.at(
+            pattern.literal.span(),
+            "a `fence` stands over keys that are known before the function runs, and a pattern names none; put it into an \
+             `#[invalidates]` of its own, without `fence`",
+        );
+    }
+    let by_return = {
+        let keys = keys.iter().filter_map(|key| match key {
+            Key::Template(template) => Some(template),
+            Key::Typed(_) => None,
+        });
+        keys.chain(&tags)
+            .chain(&patterns)
+            .find(|template| template.needs_return())
+    };
     if has_impl_trait(&function.returned())
-        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+        && let Some(template) = by_return
     {
         errors.at(
             template.literal.span(),
@@ -115,7 +216,7 @@ pub(crate) fn invalidates<'a>(
         );
     }
     if args.fence.is_some()
-        && let Some(Key::Template(template)) = keys.iter().find(|key| key.needs_return())
+        && let Some(template) = by_return
     {
         errors.at(
             template.literal.span(),
@@ -142,8 +243,12 @@ pub(crate) fn invalidates<'a>(
         function,
         body: body?,
         keys,
+        tags,
+        patterns,
         is_fenced: args.fence.is_some(),
         on_error: args.on_error,
+        cache: args.cache,
+        allow: args.allow,
         runtime: runtime(args.runtime),
     })
 }

@@ -3,7 +3,8 @@
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    FnArg, GenericParam, Ident, Lifetime, ReturnType, Signature, Type, TypePath, TypeReference,
+    FnArg, GenericArgument, GenericParam, Ident, Lifetime, PathArguments, ReturnType, Signature,
+    Type, TypePath, TypeReference,
 };
 
 use crate::args::identifiers;
@@ -60,7 +61,7 @@ pub(super) fn wrappable<'a>(
 }
 
 /// What a cached function returns must be there, have a name, and borrow nothing.
-pub(super) fn cacheable_return(function: &Function, errors: &mut Errors) {
+pub(super) fn cacheable_return(function: &Function, or: &str, errors: &mut Errors) {
     if matches!(function.body, Err(Refusal::NotAsync))
         && matches!(function.sig.output, ReturnType::Default)
     {
@@ -69,19 +70,38 @@ pub(super) fn cacheable_return(function: &Function, errors: &mut Errors) {
     if let (Ok(Body::Async(_)), ReturnType::Default) = (&function.body, &function.sig.output) {
         errors.at(
             function.sig.paren_token.span.close(),
-            "this function returns nothing, so there is nothing to cache; give it a return type, or remove `#[cached]`",
+            format!("this function returns nothing, so there is nothing to cache; give it a return type, or {or}"),
         );
         return;
     }
     let returned = function.returned();
-    if matches!(&returned, Type::Tuple(tuple) if tuple.elems.is_empty()) {
+    if let Some(unit) = unit_in(&returned) {
         errors.under(
-            &returned,
-            "this function returns `()`, so there is nothing to cache; remove `#[cached]`",
+            unit,
+            format!("this function returns `()`, so there is nothing to cache; {or}"),
         );
     }
     if function.body.is_ok() {
         Borrows(errors).visit_type(&returned);
+    }
+}
+
+/// The `()` that is all a function returns, by itself or as what its `Result` or `Option` holds.
+fn unit_in(returned: &Type) -> Option<&Type> {
+    match returned {
+        Type::Tuple(tuple) if tuple.elems.is_empty() => Some(returned),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+                return None;
+            };
+            let holds = last.ident == "Result" || last.ident == "Option";
+            match arguments.args.first()? {
+                GenericArgument::Type(held) if holds => unit_in(held),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

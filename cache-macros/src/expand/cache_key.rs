@@ -18,6 +18,7 @@ use crate::check::CacheKey;
 //         fn template(&self) -> Cow<'static, str> { Cow::Borrowed("user:<id>") }
 //         fn write_key(&self, writer: &mut KeyWriter) { writer.literal("user:"); writer.part(&self.id); }
 //     }
+//     const _: () = { static KEY_TYPE: KeyType = KeyType::new("…::UserKey", "user:<id>"); };
 pub(crate) fn expand(plan: &CacheKey<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let CacheKey {
@@ -34,7 +35,7 @@ pub(crate) fn expand(plan: &CacheKey<'_>) -> TokenStream {
     let writer = local("writer");
     let write = write(template, &writer, &local("returned"), |_, _| None);
     let text = template.literal.value();
-    implementation(
+    let implementation = implementation(
         input,
         parts,
         runtime,
@@ -47,7 +48,17 @@ pub(crate) fn expand(plan: &CacheKey<'_>) -> TokenStream {
                 #write
             }
         },
-    )
+    );
+    let name = syn::ext::IdentExt::unraw(&input.ident).to_string();
+    quote_spanned! {here=>
+        #implementation
+        const _: () = {
+            #[#runtime::linkme::distributed_slice(#runtime::KEY_TYPES)]
+            #[linkme(crate = #runtime::linkme)]
+            static KEY_TYPE: #runtime::KeyType =
+                #runtime::KeyType::new(::core::concat!(::core::module_path!(), "::", #name), #text);
+        };
+    }
 }
 
 /// An implementation that says nothing, for a key with an error in it: what uses the key is not at fault.

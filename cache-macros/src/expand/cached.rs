@@ -1,11 +1,12 @@
 //! `#[cached]`
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{call_site, shape, typed, writing};
-use crate::args::cached::Policy;
+use super::site::Site;
+use super::{codec, given, local, policy_of, selection, shape, writing};
+use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
 // Input:
@@ -31,26 +32,63 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         body,
         key,
         policy,
-        codec,
+        storing,
+        tags,
+        cache,
+        allow,
         runtime,
     } = plan;
     let returned = function.returned();
-    let site = call_site(runtime, function, &caches(policy, runtime), [key]);
+    let site = Site {
+        runtime,
+        function,
+        effect: caches(plan),
+        keys: std::slice::from_ref(key),
+        patterns: &[],
+        tags,
+        value: Some(&returned),
+        allow,
+    };
     let shape = shape(runtime, &returned);
+    let tagged = (!tags.is_empty()).then(|| {
+        let tags = tags.iter().map(writing);
+        quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
+    });
     let writing = match key {
         Key::Template(template) => writing(template),
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
-            let key = typed(key, function);
+            let key = given(key, function);
             quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
         }
     };
     // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
     // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
-    let begin = {
-        let runtime = super::respanned(runtime, at_return);
-        quote_spanned!(at_return=> #runtime::begin(site, &shape, #writing))
+    let (handle, begin) = {
+        let at = super::respanned(runtime, at_return);
+        match cache {
+            None => (
+                None,
+                quote_spanned!(at_return=> #at::begin(site, &shape, #writing)),
+            ),
+            Some(cache) => {
+                let at_cache = cache.span().resolved_at(here);
+                let cache = given(cache, function);
+                (
+                    Some(quote_spanned!(at_cache=> let cache = #runtime::handle(&(#cache));)),
+                    quote_spanned!(at_return=> #at::begin_on(&cache, site, &shape, #writing)),
+                )
+            }
+        }
+    };
+    let living = match &policy.ttl {
+        Ttl::OfCall(ttl) => {
+            let at_ttl = ttl.span().resolved_at(here);
+            let ttl = given(ttl, function);
+            Some(quote_spanned!(at_ttl=> .living(|| #ttl)))
+        }
+        Ttl::Fixed(_) | Ttl::OfValue(_) => None,
     };
     let before = quote_spanned! {here=>
         let site: &'static #runtime::CallSite = #site;
@@ -60,28 +98,27 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             use #runtime::{ViaClone as _, ViaNothing as _};
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
-        let call = #begin;
+        #handle
+        let call = #begin #living #tagged;
     };
+    let selection = selection(storing, &policy.ttl, function);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
         // Likewise a codec that is none, at the place where it is named.
-        let cached = match codec {
-            Some(codec) => {
-                let at_codec = codec.span().resolved_at(here);
-                let runtime = super::respanned(&runtime, at_codec);
-                let codec = codec.to_token_stream().into_iter().map(|mut token| {
-                    // Which crate `$crate` is, its own span tells.
-                    if !matches!(&token, TokenTree::Ident(ident) if ident == "$crate") {
-                        token.set_span(at_codec);
-                    }
-                    token
-                });
-                let codec: TokenStream = codec.collect();
-                quote_spanned!(at_codec=> #runtime::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
-            }
-            None => {
-                quote_spanned!(at_return=> #runtime::cached::<_, _, _, #runtime::MessagePack>(call, shape, sharing, body).await)
-            }
+        let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
+        let at_codec = super::respanned(&runtime, at);
+        let cached = if selection.is_empty() && tags.is_empty() {
+            quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
+        } else {
+            let cached = local(if tags.is_empty() {
+                "cached_by"
+            } else {
+                "cached_with_tags"
+            });
+            quote_spanned! {at=> {
+                let storing = #runtime::every::<#returned, _>(&shape) #selection;
+                #at_codec::#cached::<_, _, _, #codec>(call, shape, sharing, storing, body).await
+            }}
         };
         quote_spanned! {at_return=>
             let body = ::core::pin::pin!(#body);
@@ -94,21 +131,27 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     })
 }
 
-fn caches(policy: &Policy, runtime: &TokenStream) -> TokenStream {
+fn codec_span(storing: &Storing) -> Option<Span> {
+    let codec = storing.codec.as_ref()?;
+    Some(codec.span().resolved_at(Span::mixed_site()))
+}
+
+fn caches(plan: &Cached<'_>) -> TokenStream {
     let here = Span::mixed_site();
-    let ttl = policy.ttl_ms;
+    let Cached {
+        policy,
+        storing,
+        tags,
+        runtime,
+        ..
+    } = plan;
     let none_ttl = policy
         .none_ttl_ms
         .map(|ms| quote_spanned!(here=> .none_ttl(::core::time::Duration::from_millis(#ms))));
     let local_ttl = policy
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
-    let version = policy
-        .version
-        .map(|version| quote_spanned!(here=> .version(#version)));
-    quote_spanned! {here=>
-        #runtime::Effect::Caches(
-            #runtime::Policy::new(::core::time::Duration::from_millis(#ttl)) #none_ttl #local_ttl #version
-        )
-    }
+    let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
+    let policy = policy_of(runtime, &policy.ttl, storing.version);
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged))
 }

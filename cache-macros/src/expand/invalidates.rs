@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{call_site, local, shape, typed, write, write_part, writing};
+use super::site::Site;
+use super::{effects, given, local, shape, write, write_part, writing};
 use crate::args::invalidates::OnError;
 use crate::check::{Invalidates, Key, Resolved};
 
@@ -31,26 +32,35 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         function,
         body,
         keys,
+        tags,
+        patterns,
         is_fenced,
         on_error,
+        cache,
+        allow,
         runtime,
     } = plan;
-    let site = call_site(
+    let site = Site {
         runtime,
         function,
-        &quote_spanned!(here=> #runtime::Effect::Invalidates),
+        effect: quote_spanned!(here=> #runtime::Effect::Invalidates),
         keys,
-    );
+        patterns,
+        tags,
+        value: None,
+        allow,
+    };
+    let effects = effects(cache.as_ref(), &site, function, runtime);
     let mut before = quote_spanned! {here=>
         #[allow(unused_mut)]
-        let mut effects = #runtime::effects(#site);
+        let mut effects = #effects;
     };
     let mut by_return = Vec::new();
     let mut parts = 0..;
     for key in keys {
         match key {
             Key::Template(template) if template.needs_return() => {
-                let (rendered, write) = after_return(template, runtime, &mut parts);
+                let (rendered, write) = after_return(template, "key", runtime, &mut parts);
                 before.extend(rendered);
                 by_return.push(write);
             }
@@ -60,9 +70,21 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             }
             Key::Typed(key) => {
                 let at_key = key.span().resolved_at(here);
-                let key = typed(key, function);
+                let key = given(key, function);
                 before.extend(quote_spanned!(at_key=> effects.typed(&(#key));));
             }
+        }
+    }
+    let tags = tags.iter().map(|tag| ("tag", tag));
+    let patterns = patterns.iter().map(|pattern| ("pattern", pattern));
+    for (add, template) in tags.chain(patterns) {
+        if template.needs_return() {
+            let (rendered, write) = after_return(template, add, runtime, &mut parts);
+            before.extend(rendered);
+            by_return.push(write);
+        } else {
+            let (add, writing) = (local(add), writing(template));
+            before.extend(quote_spanned!(here=> effects.#add(#writing);));
         }
     }
     if *is_fenced {
@@ -102,6 +124,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
 /// body may consume the arguments that they are made of.
 fn after_return(
     template: &Resolved,
+    add: &str,
     runtime: &TokenStream,
     parts: &mut impl Iterator<Item = usize>,
 ) -> (TokenStream, TokenStream) {
@@ -116,6 +139,7 @@ fn after_return(
         before.extend(quote_spanned!(here=> let #part = #runtime::rendered(|#writer| { #write });));
         Some(part)
     });
-    let after = quote_spanned!(here=> effects.key(|#writer| { #steps }););
+    let add = local(add);
+    let after = quote_spanned!(here=> effects.#add(|#writer| { #steps }););
     (before, quote!(#after))
 }

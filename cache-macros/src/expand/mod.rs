@@ -7,43 +7,19 @@ pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
+mod site;
+mod value_type;
+pub(crate) mod write_through;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Type};
 
-use crate::check::{Key, Place, Resolved, Step};
+use crate::args::storing::{Storing, Ttl};
+use crate::check::{Place, Resolved, Step};
 use crate::function::Function;
 use crate::template::Ending;
-
-/// `&'static CallSite`, registered with the linker.
-fn call_site<'k>(
-    runtime: &TokenStream,
-    function: &Function,
-    effect: &TokenStream,
-    keys: impl IntoIterator<Item = &'k Key>,
-) -> TokenStream {
-    let here = Span::mixed_site();
-    let name = syn::ext::IdentExt::unraw(&function.sig.ident).to_string();
-    let templates = keys.into_iter().map(|key| match key {
-        Key::Template(template) => {
-            let text = template.literal.value();
-            quote_spanned!(here=> #text)
-        }
-        Key::Typed(key) => quote_spanned!(here=> ::core::stringify!(#key)),
-    });
-    quote_spanned! {here=> {
-        #[#runtime::linkme::distributed_slice(#runtime::CALL_SITES)]
-        #[linkme(crate = #runtime::linkme)]
-        static SITE: #runtime::CallSite = #runtime::CallSite::new(
-            ::core::concat!(::core::module_path!(), "::", #name),
-            (::core::file!(), ::core::line!()),
-            #effect,
-            &[#(#templates),*],
-        );
-        &SITE
-    }}
-}
 
 /// The shape of what the function returns, found by the compiler.
 fn shape(runtime: &TokenStream, returned: &Type) -> TokenStream {
@@ -52,6 +28,65 @@ fn shape(runtime: &TokenStream, returned: &Type) -> TokenStream {
         use #runtime::{ViaOptionOf as _, ViaPlain as _, ViaResultOf as _, ViaResultOfOption as _};
         (&&&&#runtime::Probe::<#returned>::new()).shape()
     }}
+}
+
+/// `effects(site)`, or those of the cache that the annotation names.
+fn effects(
+    cache: Option<&Expr>,
+    site: &site::Site<'_>,
+    function: &Function,
+    runtime: &TokenStream,
+) -> TokenStream {
+    let Some(cache) = cache else {
+        return quote_spanned!(Span::mixed_site()=> #runtime::effects(#site));
+    };
+    let at_cache = cache.span().resolved_at(Span::mixed_site());
+    let cache = given(cache, function);
+    quote_spanned!(at_cache=> #runtime::effects_on(&(#cache), #site))
+}
+
+/// The policy of a call site, as far as it is known to all of its calls.
+fn policy_of(runtime: &TokenStream, ttl: &Ttl, version: Option<u32>) -> TokenStream {
+    let here = Span::mixed_site();
+    let ms = match ttl {
+        Ttl::Fixed(ms) => *ms,
+        Ttl::OfCall(_) | Ttl::OfValue(_) => 0,
+    };
+    let version = version.map(|version| quote_spanned!(here=> .version(#version)));
+    quote_spanned!(here=> #runtime::Policy::new(::core::time::Duration::from_millis(#ms)) #version)
+}
+
+/// `.when(…).ttl_by(…)`: which values are stored, and for how long, where the values say it.
+fn selection(storing: &Storing, ttl: &Ttl, function: &Function) -> TokenStream {
+    let by = match ttl {
+        Ttl::OfValue(by) => Some(by),
+        Ttl::Fixed(_) | Ttl::OfCall(_) => None,
+    };
+    let call = |name: &str, by: &Expr| {
+        let at = by.span().resolved_at(Span::mixed_site());
+        let (name, by) = (Ident::new(name, at), given(by, function));
+        quote_spanned!(at=> .#name(#by))
+    };
+    let when = storing.when.as_ref().map(|when| call("when", when));
+    let by = by.map(|by| call("ttl_by", by));
+    quote!(#when #by)
+}
+
+/// The codec; where it is none, it is at fault itself, at the place where it is named.
+fn codec(codec: Option<&Type>, runtime: &TokenStream, otherwise: Span) -> TokenStream {
+    let Some(codec) = codec else {
+        let runtime = respanned(runtime, otherwise);
+        return quote_spanned!(otherwise=> #runtime::MessagePack);
+    };
+    let at_codec = codec.span().resolved_at(Span::mixed_site());
+    let tokens = codec.to_token_stream().into_iter().map(|mut token| {
+        // Which crate `$crate` is, its own span tells.
+        if !matches!(&token, TokenTree::Ident(ident) if ident == "$crate") {
+            token.set_span(at_codec);
+        }
+        token
+    });
+    tokens.collect()
 }
 
 /// Statements that write a key into `writer`.
@@ -108,16 +143,16 @@ fn local(name: &str) -> Ident {
     format_ident!("{name}", span = Span::mixed_site())
 }
 
-/// A typed key, in which `self` is called what it is called where the key is made.
-fn typed(key: &Expr, function: &Function) -> TokenStream {
+/// An expression of the user's, in which `self` is called what it is called where the expression is evaluated.
+fn given(value: &Expr, function: &Function) -> TokenStream {
     match function.receiver() {
-        Some(receiver) if receiver != "self" => replace_self(quote!(#key), &receiver),
-        _ => quote!(#key),
+        Some(receiver) if receiver != "self" => replace_self(quote!(#value), &receiver),
+        _ => quote!(#value),
     }
 }
 
 fn replace_self(tokens: TokenStream, receiver: &Ident) -> TokenStream {
-    use proc_macro2::{Group, TokenTree};
+    use proc_macro2::Group;
     tokens
         .into_iter()
         .map(|token| match token {

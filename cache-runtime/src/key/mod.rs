@@ -22,8 +22,14 @@ mod parts;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 pub(crate) use buf::KeyBuf;
+
+use crate::cache::global;
+use crate::error::CacheError;
+use crate::outcome::CacheValue;
+use crate::policy::Policy;
 
 /// The longest rendering, in bytes, that a part keeps. A longer one is replaced by its 128-bit hash.
 pub const MAX_PART_LEN: usize = 128;
@@ -269,6 +275,52 @@ pub trait CacheKey {
 
     /// Writes the key.
     fn write_key(&self, key: &mut KeyWriter);
+
+    /// Drops what the global cache holds under this key: [`Cache::invalidate`](crate::Cache::invalidate).
+    ///
+    /// ```
+    /// use cache_runtime::CacheKey;
+    /// # #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct User;
+    ///
+    /// #[derive(CacheKey)]
+    /// #[cache_key("user:<id>", value = User)]
+    /// struct UserKey { id: u64 }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cache_runtime::CacheError> {
+    /// UserKey { id: 7 }.invalidate().await?;
+    /// assert_eq!(UserKey { id: 7 }.get().await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cache::invalidate`](crate::Cache::invalidate).
+    fn invalidate(&self) -> impl Future<Output = Result<(), CacheError>> + Send
+    where
+        Self: Sized + Sync,
+    {
+        global().invalidate(self)
+    }
+
+    /// What the global cache holds under this key, for keys that name the type of their values (`value = User`), of version 0 and
+    /// encoded as [`MessagePack`](crate::MessagePack): [`Cache::get`](crate::Cache::get). For other versions and codecs, use that.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cache::get`](crate::Cache::get).
+    fn get(
+        &self,
+    ) -> impl Future<Output = Result<Option<<Self::Admits as Holds>::Value>, CacheError>> + Send
+    where
+        Self: Sized + Sync,
+        Self::Admits: Holds<Value: CacheValue> + Admits<<Self::Admits as Holds>::Value>,
+    {
+        // No value is stored by this: the TTL is of no account.
+        const ANY: Policy = Policy::new(Duration::ZERO);
+        global().get(self, ANY)
+    }
 }
 
 impl<K: CacheKey + ?Sized> CacheKey for &K {
@@ -290,6 +342,21 @@ pub enum AnyValue {}
 /// A key under which only a `T` stands.
 #[derive(Debug)]
 pub struct Only<T>(PhantomData<fn() -> T>);
+
+/// What kind of value stands under a key that names one.
+#[diagnostic::on_unimplemented(
+    message = "this key does not say what it holds",
+    label = "the type of its values is not known",
+    note = "name it in its attribute, as in `#[cache_key(\"user:<id>\", value = User)]`, or use `Cache::get`"
+)]
+pub trait Holds {
+    /// The type of the values.
+    type Value;
+}
+
+impl<T> Holds for Only<T> {
+    type Value = T;
+}
 
 /// Whether a value of type `T` may stand under a key: always for [`AnyValue`], and for [`Only<T>`] if it is that type.
 #[diagnostic::on_unimplemented(

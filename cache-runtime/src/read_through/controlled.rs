@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Call, Tally, load_or_wait};
+use super::{Call, load_or_wait};
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::{self, Asked};
+use crate::form::Form;
 use crate::invalidation::Ending;
 use crate::key::{KeyWriter, RenderedKey};
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
@@ -13,7 +14,9 @@ use crate::policy::Policy;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
 use crate::store::Payload;
+use crate::storing::Selects;
 use crate::switch::Mode;
+use crate::tally::Tally;
 use crate::token::Token;
 
 /// How a call begins.
@@ -57,32 +60,39 @@ where
 }
 
 /// Goes on with it.
-pub(super) async fn as_asked<R, S, C, D>(
+pub(super) async fn as_asked<R, S, C, D, F>(
     call: Call<'_>,
     sharing: C,
+    storing: impl Selects<R::Value>,
     body: impl Future<Output = R>,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     match call.asked {
-        Asked::Refresh => refreshed::<R, S, C, D>(call, sharing, body).await,
-        Asked::OnlyCached => only_cached::<R, S, D>(call, body).await,
+        Asked::Refresh => refreshed::<R, S, C, D, F>(call, sharing, storing, body).await,
+        Asked::OnlyCached => only_cached::<R, S, D, F>(call, storing, body).await,
         Asked::Nothing | Asked::Bypass => body.await,
     }
 }
 
 /// Answers from the cache, or not at all. `body` runs only where the call was carried out of its scope.
-async fn only_cached<R, S, D>(mut call: Call<'_>, body: impl Future<Output = R>) -> R
+async fn only_cached<R, S, D, F>(
+    mut call: Call<'_>,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     D: Codec,
+    F: Form,
 {
     if call.inner.mode() == Mode::On {
         if let Ok(Reply::Hit(token, payload)) = call.look().await
-            && let Some(value) = call.hit::<R, S, D>(token, &payload)
+            && let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing)
         {
             return value;
         }
@@ -101,21 +111,30 @@ where
 /// - In the place of anything else, a lease of another's load included, there is nothing, and this is a call like any other from
 ///   there on: it may be answered by a load of another, which then began after this.
 /// - Where neither can be done, what may be older is dropped after the load.
-async fn refreshed<R, S, C, D>(mut call: Call<'_>, sharing: C, body: impl Future<Output = R>) -> R
+async fn refreshed<R, S, C, D, F>(
+    mut call: Call<'_>,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
     D: Codec,
+    F: Form,
 {
     let reason = match call.look().await {
-        Ok(Reply::Hit(token, _)) => return replace::<R, S, D>(call, token, body).await,
+        Ok(Reply::Hit(token, _)) => {
+            return replace::<R, S, D, F>(call, token, storing, body).await;
+        }
         Ok(Reply::Miss | Reply::Leased(_)) => {
             // Also where nothing was read: a look may be answered under an epoch that has just moved, and values of the
             // new one may be older than this call. This step is carried out under the one in force.
             match call.step(Step::Invalidate, Duration::ZERO).await {
                 Ok(_) => {
                     let nothing = Some(Ok(Reply::Miss));
-                    return load_or_wait::<R, S, C, D>(call, nothing, sharing, body).await;
+                    return load_or_wait::<R, S, C, D, F>(call, nothing, sharing, storing, body)
+                        .await;
                 }
                 Err(_) => Count::bypasses_store,
             }
@@ -133,16 +152,23 @@ where
 }
 
 /// Loads, and replaces a value that was read.
-async fn replace<R, S, D>(mut call: Call<'_>, token: Token, body: impl Future<Output = R>) -> R
+async fn replace<R, S, D, F>(
+    mut call: Call<'_>,
+    token: Token,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
 where
     R: Outcome<S, Value: CacheValue>,
     D: Codec,
+    F: Form,
 {
     call.tally.add(Count::refreshes);
     call.tally.add(Count::loads);
+    let generations = call.generations().await;
     let returned = body.await;
     let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), Some(call.policy.ttl())),
+        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
         View::Absent => (None, call.policy.ttl_of_none()),
         View::Failed(_) => {
             call.tally.add(Count::load_errors);
@@ -150,8 +176,11 @@ where
         }
     };
     let ttl = ttl.and_then(|ttl| call.life(ttl));
-    let stored = match (ttl, ttl.and_then(|_| call.payload::<_, D>(value))) {
-        (Some(ttl), Some(value)) => call.put_over(token, value, ttl).await,
+    let stored = match (ttl, generations) {
+        (Some(ttl), Some(generations)) => match call.payload::<_, D, F>(value, &generations) {
+            Some(value) => call.put_over(token, value, ttl).await,
+            None => false,
+        },
         _ => false,
     };
     if !stored {

@@ -136,6 +136,22 @@ impl EmbeddedStore {
         self.values.clear();
     }
 
+    /// Invalidates every slot whose key begins with these bytes. It looks at each that there is.
+    pub(crate) fn invalidate_under(&self, under: &RenderedKey) {
+        let under = self.own(under.as_bytes());
+        // As in `clear`; and what is not loaded under a lease that is dropped here was stored before, and is found below.
+        let mut stripes: Vec<_> = self.guards.iter().map(lock).collect();
+        for guards in &mut stripes {
+            guards.retain(|key, (slot, _)| {
+                if key.starts_with(under) {
+                    *slot = apply(std::mem::take(slot), Step::Invalidate).0;
+                }
+                !matches!(slot, Slot::Empty)
+            });
+        }
+        self.values.remove_under(under);
+    }
+
     #[inline]
     fn own<'k>(&self, key: &'k [u8]) -> &'k [u8] {
         key.get(self.prefix_len..).unwrap_or_default()

@@ -129,6 +129,32 @@ impl Store {
         }
     }
 
+    /// Invalidates every slot whose key begins with these bytes. Each answer takes at most `limit`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has happened in part: to be done again.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn invalidate_under(
+        &self,
+        under: &RenderedKey,
+        limit: Duration,
+    ) -> Result<(), CacheError> {
+        #[cfg(not(feature = "redis"))]
+        let _ = limit;
+        match self {
+            Self::Embedded(store) => {
+                store.invalidate_under(under);
+                Ok(())
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.invalidate_under(under, limit).await,
+        }
+    }
+
     /// Empties the namespace, for every process that shares it. An answer takes at most `limit`; then the last process stops
     /// reading what it knew, before this returns.
     ///

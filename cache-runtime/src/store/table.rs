@@ -230,6 +230,12 @@ impl<M> Table<M> {
         self.values.clear();
     }
 
+    /// Drops every value whose key begins so.
+    pub(super) fn remove_under(&self, under: &[u8]) {
+        self.values
+            .retain(|entry, ()| !entry.0.key.as_bytes().starts_with(under));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use cache_runtime::{InvalidationError, global, invalidates};
+use cache_runtime::{InvalidationError, global, invalidates, write_through};
 use cache_tests::cut;
 use futures_util::FutureExt;
 
@@ -51,6 +51,11 @@ async fn by_argument_and_return(id: u64, source: &Source) -> u64 {
 async fn by_return(id: u64, source: &Source) -> u64 {
     source.commit().await;
     id
+}
+
+#[write_through(key = "cancellation:<id>", ttl = "1h", value = |()| 1_u64)]
+async fn write_through(id: u64, source: &Source) {
+    source.commit().await;
 }
 
 async fn put(id: u64, source: &Source) {
@@ -154,6 +159,7 @@ dropped_and_panicking! {
     fenced_or_fail: Fenced;
     by_argument_and_return: Invalidated;
     by_return: Nothing;
+    write_through: Fenced;
     put: Nothing;
     invalidate: Nothing;
 }

@@ -349,3 +349,53 @@ async fn each_call_is_counted_once() {
     assert_eq!((stats().hits, stats().calls()), (1, 5));
     assert_eq!((stats().loads, stats().fills), (3, 2));
 }
+
+/// What is refreshed has its tags, and is stored as the annotation says.
+#[tokio::test]
+async fn the_options_of_an_annotation_hold_in_a_refresh() {
+    #[cached(key = "control:options:<id>", ttl = "1h", when = |n| *n != 13, tags = ["control:<id>"], skip(value))]
+    async fn find(id: u64, value: u64) -> u64 {
+        let _ = id;
+        value
+    }
+    #[invalidates(tag = "control:<id>")]
+    async fn change(id: u64) {
+        let _ = id;
+    }
+    let id = fresh();
+    assert_eq!(find(id, 1).await, 1);
+    assert_eq!(refresh(find(id, 2)).await, 2);
+    assert_eq!(find(id, 3).await, 2, "it was stored");
+    change(id).await;
+    assert_eq!(only_cached(find(id, 3)).await, None, "with its tag");
+    assert_eq!(refresh(find(id, 4)).await, 4);
+    assert_eq!(only_cached(find(id, 5)).await, Some(4));
+    assert_eq!(refresh(find(id, 13)).await, 13);
+    assert_eq!(
+        only_cached(find(id, 5)).await,
+        None,
+        "not to be stored, and the older one is gone"
+    );
+}
+
+#[tokio::test]
+async fn controls_hold_on_a_cache_of_ones_own() {
+    #[cached(key = "control:own:<id>", ttl = "1h", cache = cache, skip(cache, value))]
+    async fn find(cache: &Cache, id: u64, value: u64) -> u64 {
+        let _ = id;
+        value
+    }
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    let id = fresh();
+    assert_eq!(only_cached(find(&cache, id, 1)).await, None);
+    assert_eq!(find(&cache, id, 1).await, 1);
+    assert_eq!(bypass(find(&cache, id, 2)).await, 2);
+    assert_eq!(only_cached(find(&cache, id, 3)).await, Some(1));
+    assert_eq!(refresh(find(&cache, id, 4)).await, 4);
+    assert_eq!(find(&cache, id, 5).await, 4);
+    let stats = cache.stats();
+    assert_eq!(
+        (stats.bypasses_asked, stats.refreshes, stats.unanswered),
+        (1, 1, 1)
+    );
+}

@@ -1,11 +1,17 @@
 //! The same tests for every store.
 
 mod control;
+mod direct;
 mod invalidation;
 mod keys;
 mod loading;
 mod outcomes;
+mod own_cache;
+mod patterns;
 mod stampede;
+mod storing;
+mod tags;
+mod write_through;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cache_runtime::{CacheError, InvalidationError, Key, Policy, cached, global, invalidates};
+use cache_runtime::{
+    CacheError, InvalidationError, Key, Policy, cached, global, invalidates, write_through,
+};
 
 use crate::clock::Moment;
 use crate::database::{Ask, Database, Write};
@@ -119,6 +121,12 @@ pub(super) async fn find(source: &Source, key: u64) -> Result<Entry, Failure> {
     source.load(key).await
 }
 
+/// Slots that no mutation names: only their tag tells that they are void.
+#[cached(key = "tagged:<key>", ttl = "1h", tags = ["of:<key>"], skip(source))]
+pub(super) async fn find_tagged(source: &Source, key: u64) -> Result<Entry, Failure> {
+    source.load(key).await
+}
+
 /// The same slots without a macro, and values that expire all the time.
 pub(super) async fn find_directly(source: &Source, key: u64) -> Result<Entry, Failure> {
     const BRIEF: Policy = Policy::new(Duration::from_millis(150));
@@ -199,23 +207,30 @@ impl Change {
     }
 }
 
-#[invalidates("hot:<key>")]
+#[invalidates("hot:<key>", tag = "of:<key>")]
 pub(super) async fn change(change: &Change, key: u64) -> Result<u64, Failure> {
     change.carry_out().await
 }
 
-#[invalidates("hot:<key>", on_error = "fail")]
+#[invalidates("hot:<key>", tag = "of:<key>", on_error = "fail")]
 pub(super) async fn change_or_fail(change: &Change, key: u64) -> Result<u64, Failure> {
     change.carry_out().await
 }
 
-#[invalidates("hot:<key>", fence)]
+#[invalidates("hot:<key>", tag = "of:<key>", fence)]
 pub(super) async fn change_fenced(change: &Change, key: u64) -> Result<u64, Failure> {
     change.carry_out().await
 }
 
-#[invalidates("hot:<key>", fence, on_error = "fail")]
+#[invalidates("hot:<key>", tag = "of:<key>", fence, on_error = "fail")]
 pub(super) async fn change_fenced_or_fail(change: &Change, key: u64) -> Result<u64, Failure> {
+    change.carry_out().await
+}
+
+/// What it wrote is what the next read is to hit.
+#[invalidates(tag = "of:<key>", fence)]
+#[write_through(key = "hot:<key>", ttl = "1h", value = |version| Entry::new(key, *version))]
+pub(super) async fn change_through(change: &Change, key: u64) -> Result<u64, Failure> {
     change.carry_out().await
 }
 
@@ -223,6 +238,7 @@ pub(super) async fn change_fenced_or_fail(change: &Change, key: u64) -> Result<u
 pub(super) async fn change_by_hand(change: &Change, key: u64) -> Result<u64, Failure> {
     let changed = change.carry_out().await;
     // What is not taken is queued.
-    let _ = global().invalidate(&Key::of("hot").part(&key)).await;
+    let (slot, tag) = (Key::of("hot").part(&key), Key::of("of").part(&key));
+    let _ = tokio::join!(global().invalidate(&slot), global().invalidate_tag(&tag));
     changed
 }

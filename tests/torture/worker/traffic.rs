@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::database::{Database, Fate, Write};
 use crate::knobs::{
     COLD_KEYS, FENCE, KEYS, LEASE, PATIENCE, SLOW_KEY, SLOWEST_COMMIT, SLOWEST_LOAD, THINK,
-    takes_fences,
+    is_tagged, takes_fences,
 };
 use crate::mutants::Fault;
 use crate::record::{Ending, Found, Kind, Mutated, Read, Record};
@@ -85,6 +85,8 @@ impl Caller {
         let quick = async {
             tokio::time::sleep(later).await;
             let before = other.up_to_ms(8);
+            // Its value must not stay: the slow one commits after it.
+            let kind = if other.one_in(3) { Kind::Through } else { kind };
             other.change(key, kind, Fate::Commit, before, None).await;
         };
         tokio::join!(slow, quick);
@@ -161,7 +163,7 @@ impl Caller {
     }
 
     async fn read(&mut self, key: u64, source: Source, patience: Option<Duration>, review: bool) {
-        let local = !review && self.one_in(3);
+        let local = !review && !is_tagged(key) && self.one_in(3);
         let start = Moment::now();
         let call = async {
             match self.fault {
@@ -169,6 +171,7 @@ impl Caller {
                     repository::find_nearby_for_long(&source, key).await
                 }
                 _ if local => repository::find_nearby(&source, key).await,
+                _ if is_tagged(key) => repository::find_tagged(&source, key).await,
                 Some(Fault::ErrorsOfTheCache) => repository::find_carelessly(&source, key).await,
                 Some(Fault::WrongKey) => repository::find_by_a_wrong_key(&source, key).await,
                 _ if self.random.bool() => repository::find_directly(&source, key).await,
@@ -200,7 +203,8 @@ impl Caller {
             0..3 if key == SLOW_KEY => Kind::FencedOrFail,
             4.. if key == SLOW_KEY => Kind::Plain,
             0..3 if takes_fences(key) => Kind::FencedOrFail,
-            3 if takes_fences(key) => Kind::Fenced,
+            3 if takes_fences(key) && self.random.bool() => Kind::Fenced,
+            3 if takes_fences(key) => Kind::Through,
             4..6 => Kind::OrFail,
             6 => Kind::ByHand,
             _ => Kind::Plain,
@@ -257,6 +261,7 @@ impl Caller {
                 Kind::OrFail => repository::change_or_fail(&change, key).await,
                 Kind::Fenced => repository::change_fenced(&change, key).await,
                 Kind::FencedOrFail => repository::change_fenced_or_fail(&change, key).await,
+                Kind::Through => repository::change_through(&change, key).await,
                 Kind::ByHand => repository::change_by_hand(&change, key).await,
             }
         };

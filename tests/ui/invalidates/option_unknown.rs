@@ -1,6 +1,6 @@
 use cache_runtime::invalidates;
 
-#[invalidates("user:<id>", tag = "user:<id>")]
+#[invalidates("user:<id>", pattern = "user:*")]
 async fn change(id: u64) -> u64 {
     id
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod connection;
 mod generation;
+mod pattern;
 mod script;
 mod tracking;
 mod wire;

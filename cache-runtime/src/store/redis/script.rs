@@ -31,6 +31,7 @@ scripts! {
     replace: "replace";
     release: "release";
     invalidate: "fence", "invalidate";
+    invalidate_all: "fence", "invalidate_all";
     raise: "fence", "raise";
     hold: "fence", "hold";
     lower: "fence", "lower";
@@ -97,6 +98,15 @@ impl Scripts {
             }
         }
         Some(call)
+    }
+
+    /// Invalidates slots of one server.
+    pub(super) fn invalidate_all(&self, names: &[Vec<u8>]) -> ScriptInvocation<'_> {
+        let mut call = self.invalidate_all.prepare_invoke();
+        for name in names {
+            call.key(&name[..]);
+        }
+        call
     }
 
     /// Reads the record of the generation, and makes it where there is none; with `moves`, anew in any case.

@@ -10,14 +10,13 @@ use crate::model::{NewOrder, Order};
 impl Repository {
     /// Places an order that counts for `date`.
     ///
-    /// The user's dashboard of that day is dropped from the cache. The dashboards of the neighbours in the region,
-    /// whose averages the order moves too, and the user's dashboards of later days, should there be any, follow when
-    /// their five minutes are over: dropping a whole region for each order would leave nothing to cache.
+    /// The user's dashboards, of all days, are dropped from the cache. Those of the neighbours in the region, whose averages the
+    /// order moves too, follow when their five minutes are over: dropping a whole region for each order would leave nothing to cache.
     ///
     /// # Errors
     ///
     /// [`DbError::NoSuchUser`], and when the database fails.
-    #[invalidates("dashboard:<user_id>:<date>")]
+    #[invalidates(tag = "orders:<user_id>")]
     pub async fn place_order(
         &self,
         user_id: i64,

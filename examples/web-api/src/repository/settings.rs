@@ -1,6 +1,6 @@
 //! The settings of the whole service: read by every page, changed a few times a day.
 
-use cache_runtime::{cached, invalidates};
+use cache_runtime::{cached, write_through};
 
 use super::Repository;
 use crate::error::DbError;
@@ -22,12 +22,12 @@ impl Repository {
         Ok(settings)
     }
 
-    /// Replaces the settings and returns what they are now.
+    /// Replaces the settings and returns what they are now, which is what the next call of [`settings`](Self::settings) hits.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    #[invalidates("settings:global")]
+    #[write_through(key = "settings:global", ttl = "10m")]
     pub async fn update_settings(&self, update: &SettingsUpdate) -> Result<Settings, DbError> {
         let settings = sqlx::query_as(
             "UPDATE settings SET site_name = ?1, currency = ?2, free_shipping_cents = ?3, maintenance = ?4, \

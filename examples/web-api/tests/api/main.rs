@@ -1,6 +1,7 @@
 //! Each route, through the router itself on a small database.
 
 mod app;
+mod audit;
 mod cache;
 mod dashboards;
 mod requests;

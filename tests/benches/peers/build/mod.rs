@@ -25,8 +25,8 @@ impl Costs {
     pub(crate) fn measured(rounds: usize, date: &str) -> Result<Self> {
         Ok(Self {
             date: date.to_owned(),
-            functions: functions::measured(rounds)?,
             trees: tree::measured(rounds)?,
+            functions: functions::measured(rounds)?,
         })
     }
 }

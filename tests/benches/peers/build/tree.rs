@@ -24,28 +24,34 @@ impl Tree {
     }
 }
 
-/// A name, a label and the dependencies. The first is the base, and is built twice.
+/// A name, which is that of none of the dependencies, a label and the dependencies. The first is the base, and is built twice.
 const TREES: &[(&str, &str, &str)] = &[
     ("plain", "A: redis, tokio, serde, serde_json", REDIS),
     ("plain-again", "A, measured again", REDIS),
     ("ours", "**cache-runtime** with default features", OURS),
     (
-        "cached",
+        "with-cached",
         "cached with `async`, `redis_tokio`",
         "cached = { version = \"4.1\", features = [\"async\", \"redis_tokio\"] }\n",
     ),
     (
-        "hitbox",
+        "with-hitbox",
         "hitbox, hitbox-fn with `derive`, hitbox-redis",
         "hitbox = \"0.2.4\"\nhitbox-fn = { version = \"0.2.1\", features = [\"derive\"] }\nhitbox-redis = \"0.2.1\"\n",
     ),
     (
-        "cachekit",
+        "with-cachekit",
         "cachekit-rs with `l1`, `macros`, `redis`, `reliability`",
         "cachekit-rs = { version = \"0.13.1\", default-features = false, features = [\"l1\", \"macros\", \"redis\", \"reliability\"] }\n",
     ),
-    ("accelerator", "accelerator", "accelerator = \"0.1.1\"\n"),
+    (
+        "with-accelerator",
+        "accelerator",
+        "accelerator = \"0.1.1\"\n",
+    ),
 ];
+
+const TARGET: &str = "target";
 
 /// All of them, built in turns.
 pub(super) fn measured(rounds: usize) -> Result<Vec<Tree>> {
@@ -72,10 +78,9 @@ pub(super) fn measured(rounds: usize) -> Result<Vec<Tree>> {
                 of.name,
                 round + 1
             );
-            workspace.clean_all(&of.name)?;
+            workspace.clean_all(TARGET)?;
             of.clean
-                .push(workspace.build(&of.name, Profile::Dev, &of.name)?);
-            workspace.clean_all(&of.name)?;
+                .push(workspace.build(&of.name, Profile::Dev, TARGET)?);
         }
     }
     Ok(all)

@@ -1,0 +1,41 @@
+//! Where a call is counted.
+
+use crate::cache::Inner;
+use crate::site::CallSite;
+use crate::stats::Count;
+
+/// Which counters a call adds to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum At {
+    /// Those of its cache: it is a direct call.
+    Cache,
+    /// Those of its call site, which those of the global cache are summed up from.
+    Site(&'static CallSite),
+    /// Both: its call site names a cache of its own.
+    Both(&'static CallSite),
+}
+
+/// Counts for one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally<'a> {
+    inner: &'a Inner,
+    at: At,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(inner: &'a Inner, at: At) -> Self {
+        Self { inner, at }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: Count) {
+        match self.at {
+            At::Cache => self.inner.counters.add(count),
+            At::Site(site) => site.counters.add(count),
+            At::Both(site) => {
+                site.apart.add(count);
+                self.inner.counters.add(count);
+            }
+        }
+    }
+}

@@ -1,8 +1,0 @@
-use cache_runtime::invalidates;
-
-#[invalidates("user:<id>:*")]
-async fn change(id: u64) -> u64 {
-    id
-}
-
-fn main() {}
