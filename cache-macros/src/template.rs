@@ -420,7 +420,7 @@ mod tests {
             ("a b", "a space"),
             ("a\tb", "white space"),
             ("a\u{7}b", "control character"),
-            ("a:*", "not a pattern"),
+            ("a:*", "names one key"),
             ("a:{id}", "is written"),
         ] {
             let Err(error) = parse(template) else {

@@ -10,6 +10,7 @@ use crate::budget::Budget;
 use crate::codec::{Codec, MessagePack};
 use crate::coded::CodedCache;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
+use crate::control;
 use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
 use crate::flight::Flights;
@@ -18,9 +19,9 @@ use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyBuf, KeyWriter, RenderedKey};
 use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
-use crate::policy::{Policy, jittered};
+use crate::policy::Policy;
 use crate::race::within;
-use crate::read_through::{Call, read_through};
+use crate::read_through::{Call, Start, read_through, start};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
@@ -197,17 +198,15 @@ impl Cache {
         C: Codec,
     {
         let inner = &self.inner;
-        if self.mode() != Mode::On {
-            return load().await;
-        }
-        let key = match inner.look::<R, S>(|writer| key.write_key(writer), policy) {
-            Ok((hit, tier)) => {
-                inner.counters.add(tier);
-                return hit;
-            }
-            Err(key) => key,
+        let asked = control::asked();
+        let tally = Tally::new(inner, At::Cache);
+        let write = |writer: &mut KeyWriter| key.write_key(writer);
+        let key = match start::<R, S>(asked, inner, tally, policy, write) {
+            Start::Plain => return load().await,
+            Start::Hit(hit) => return hit,
+            Start::Through(key) => key,
         };
-        let call = Call::new(inner, key, policy, Tally::new(inner, At::Cache));
+        let call = Call::new(inner, key, policy, tally, asked);
         let storing = Every::value();
         read_through::<R, S, _, C, Bare>(call, NotShared, storing, async move { load().await })
             .await
@@ -334,7 +333,10 @@ impl Cache {
         effects.add(rendered);
         effects.fence();
         let stored = match effects.raise().await {
-            Ok(()) => effects.put(payload, jittered(policy.ttl())).await,
+            Ok(()) => {
+                let ttl = self.inner.settings.jittered(policy.ttl());
+                effects.put(payload, ttl).await
+            }
             Err(error) => Err(error),
         };
         stored.map_err(|error| error.at(template()))

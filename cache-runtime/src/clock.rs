@@ -1,10 +1,67 @@
-//! A clock that is read on every local hit: a quarter of the time that reading the precise one takes.
+//! Clocks: by which values, leases and fences in this process grow old.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use coarsetime::Instant;
+#[cfg(feature = "test_util")]
+use crate::test_util::TestClock;
 
-/// A point in time by the kernel's coarse clock, which moves in steps of 1 to 10 ms.
+/// The clock of one cache: that of the machine, or of a test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    #[cfg(feature = "test_util")]
+    test: Option<TestClock>,
+}
+
+impl Clock {
+    #[cfg(feature = "test_util")]
+    pub(crate) fn of_test(clock: &TestClock) -> Self {
+        Self {
+            test: Some(clock.clone()),
+        }
+    }
+
+    /// Now, to a few milliseconds: for what is asked on every local hit.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "test_util"),
+        allow(clippy::unused_self, reason = "the machine has but one clock")
+    )]
+    pub(crate) fn tick(&self) -> Tick {
+        #[cfg(feature = "test_util")]
+        if let Some(clock) = &self.test {
+            return clock.tick();
+        }
+        Tick::now()
+    }
+
+    /// Now, exactly.
+    #[cfg_attr(
+        not(feature = "test_util"),
+        allow(clippy::unused_self, reason = "the machine has but one clock")
+    )]
+    pub(crate) fn instant(&self) -> Instant {
+        #[cfg(feature = "test_util")]
+        if let Some(clock) = &self.test {
+            return clock.instant();
+        }
+        Instant::now()
+    }
+
+    /// Whether it moves only when it is told to.
+    #[cfg_attr(
+        not(feature = "test_util"),
+        allow(clippy::unused_self, reason = "there is no such clock then")
+    )]
+    pub(crate) fn is_of_test(&self) -> bool {
+        #[cfg(feature = "test_util")]
+        return self.test.is_some();
+        #[cfg(not(feature = "test_util"))]
+        return false;
+    }
+}
+
+/// A point in time by the kernel's coarse clock, which moves in steps of 1 to 10 ms: to read it takes a quarter of the time that
+/// reading the precise one takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(u64);
 
@@ -14,23 +71,13 @@ const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 10);
 impl Tick {
     #[inline]
     pub(crate) fn now() -> Self {
-        Self(Instant::now_without_cache_update().as_ticks())
+        Self(coarsetime::Instant::now_without_cache_update().as_ticks())
     }
 
-    /// The moment when `time` from now has passed. It is seen up to one step of the clock late.
-    pub(crate) fn after(time: Duration) -> Self {
-        Self::now().plus(time)
-    }
-
-    /// The moment when `time` has passed since this one.
+    /// The moment when `time` has passed since this one. It is seen up to one step of the clock late.
     pub(crate) fn plus(self, time: Duration) -> Self {
         let time = coarsetime::Duration::from(time.min(LONGEST));
         Self(self.0.saturating_add(time.as_ticks()))
-    }
-
-    #[inline]
-    pub(crate) fn is_over(self) -> bool {
-        self <= Self::now()
     }
 
     pub(crate) const fn to_bits(self) -> u64 {

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::envelope::Bounds;
+use crate::policy::jittered;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 #[cfg(feature = "redis")]
 use crate::store::{local::LocalTier, redis::RedisStore};
 use crate::switch::Mode;
+#[cfg(feature = "test_util")]
+use crate::test_util::TestClock;
 
 /// How a cache is set up. Start with [`from_env`](Self::from_env), [`embedded`](Self::embedded) or
 /// [`redis`](Self::redis), and change what you need.
@@ -63,6 +67,19 @@ pub(crate) struct Settings {
     pub(crate) wait: Duration,
     pub(crate) fence: Duration,
     pub(crate) bounds: Bounds,
+    pub(crate) clock: Clock,
+}
+
+impl Settings {
+    /// How long a value lives that is stored for `ttl`.
+    pub(crate) fn jittered(&self, ttl: Duration) -> Duration {
+        // A test counts on the end of a life, and stores too little for ends that come together to matter.
+        if self.clock.is_of_test() {
+            ttl
+        } else {
+            jittered(ttl)
+        }
+    }
 }
 
 impl Default for Settings {
@@ -76,6 +93,7 @@ impl Default for Settings {
                 max_len: 8 << 20,
                 compress_above: None,
             },
+            clock: Clock::default(),
         }
     }
 }
@@ -272,6 +290,14 @@ impl CacheConfig {
         self
     }
 
+    /// Lets what lives in this process grow old by the clock of a test: see [`TestClock`] for what that is. Default: the clock
+    /// of the machine.
+    #[cfg(feature = "test_util")]
+    pub fn clock(mut self, clock: &TestClock) -> Self {
+        self.settings.clock = Clock::of_test(clock);
+        self
+    }
+
     pub(crate) fn into_parts(self) -> Result<Parts, ConfigError> {
         check_namespace("the namespace", &self.namespace)?;
         let Settings {
@@ -284,6 +310,7 @@ impl CacheConfig {
                     max_len: max_value_len,
                     ..
                 },
+            clock: _,
         } = self.settings;
         let (ms, minutes) = (Duration::from_millis, |n: u64| Duration::from_secs(60 * n));
         let bounds = [
@@ -334,13 +361,16 @@ impl CacheConfig {
     pub(crate) fn into_parts_in_bounds(self) -> Parts {
         let epoch = format!("{}:{}", self.namespace, self.epoch);
         let prefix = format!("{epoch}:");
+        let clock = self.settings.clock.clone();
         let store = match self.target {
-            Target::Embedded => {
-                Store::Embedded(EmbeddedStore::new(self.embedded_capacity, prefix.len()))
-            }
+            Target::Embedded => Store::Embedded(EmbeddedStore::new(
+                self.embedded_capacity,
+                prefix.len(),
+                clock,
+            )),
             #[cfg(feature = "redis")]
             Target::Redis(client) => {
-                let local = LocalTier::new(self.local_capacity, self.local_bytes);
+                let local = LocalTier::new(self.local_capacity, self.local_bytes, clock);
                 let client = tracked(*client, self.tracking);
                 Store::Redis(RedisStore::new(client, &epoch, local).into())
             }

@@ -35,7 +35,8 @@
 //! - Without macros: [`Cache`] and [`Key`].
 //! - How values become bytes: [`Codec`].
 //! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
-//! - The kill switch: [`Mode`].
+//! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
+//! - For tests (feature `test_util`): a clock that moves when the test says so.
 //! - What happened: [`Stats`], [`call_sites`].
 //! - The keys of the whole program, checked in a test: [`audit()`].
 //!
@@ -61,6 +62,7 @@ mod coded;
 #[cfg_attr(not(feature = "lz4"), path = "no_compression.rs")]
 mod compression;
 mod config;
+mod control;
 mod envelope;
 mod error;
 mod flight;
@@ -82,6 +84,8 @@ mod storing;
 mod switch;
 mod tags;
 mod tally;
+#[cfg(feature = "test_util")]
+pub mod test_util;
 mod timer;
 mod token;
 mod warm;
@@ -118,6 +122,7 @@ pub use codec::Json;
 pub use codec::{Codec, CodecError, MessagePack};
 pub use coded::CodedCache;
 pub use config::{CacheConfig, ConfigError};
+pub use control::{bypass, only_cached, refresh};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
     Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,

@@ -26,17 +26,18 @@ use serde::de::DeserializeOwned;
 
 use crate::budget::Budget;
 use crate::cache::{Cache, Inner, global, seal_error};
+use crate::control::{self, Asked};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
 use crate::form::{Bare, WithTags};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
-use crate::read_through::{Call, read_through};
+use crate::read_through::{Call, Start, read_through, start};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
 use crate::storing::Every;
-use crate::switch::{self, Mode};
+use crate::switch::{Annotations, Mode};
 use crate::tags::{self, Tags};
 use crate::tally::{At, Tally};
 
@@ -62,6 +63,7 @@ pub struct CachedCall<'c> {
     at: At,
     policy: Policy,
     key: RenderedKey,
+    asked: Asked,
     tags: Tags,
 }
 
@@ -78,8 +80,9 @@ impl<'c> CachedCall<'c> {
             policy,
             key,
             tags: _,
+            asked,
         } = self;
-        Call::new(inner, key, policy, Tally::new(inner, at))
+        Call::new(inner, key, policy, Tally::new(inner, at), asked)
     }
 }
 
@@ -113,8 +116,14 @@ pub fn begin<R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
-    if switch::annotations_are_off() {
-        return Begun::Plain;
+    let annotations = Annotations::now();
+    if !annotations.are_ordinary() {
+        if annotations.may_be_controlled() && control::is_anything_asked() {
+            return begin_as_asked::<R, S>(&global().inner, site, At::Site(site), write);
+        }
+        if annotations.are_off() {
+            return Begun::Plain;
+        }
     }
     begin_at(&global().inner, site, At::Site(site), write)
 }
@@ -136,6 +145,9 @@ pub fn begin_on<'c, R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
+    if Annotations::now().may_be_controlled() && control::is_anything_asked() {
+        return begin_as_asked::<R, S>(&cache.inner, site, At::Both(site), write);
+    }
     begin_at(&cache.inner, site, At::Both(site), write)
 }
 
@@ -166,6 +178,37 @@ where
             policy,
             key,
             tags: Tags::default(),
+            asked: Asked::Nothing,
+        }),
+    }
+}
+
+/// Begins a call of which something was asked for.
+#[cold]
+#[inline(never)]
+fn begin_as_asked<'c, R, S>(
+    inner: &'c Arc<Inner>,
+    site: &'static CallSite,
+    at: At,
+    write: impl FnOnce(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
+    let Effect::Caches(policy) = site.effect() else {
+        return Begun::Plain;
+    };
+    let (asked, tally) = (control::asked(), Tally::new(inner, at));
+    match start::<R, S>(asked, inner, tally, policy, write) {
+        Start::Plain => Begun::Plain,
+        Start::Hit(hit) => Begun::Hit(hit),
+        Start::Through(key) => Begun::Cached(CachedCall {
+            inner,
+            at,
+            policy,
+            key,
+            tags: Tags::default(),
+            asked,
         }),
     }
 }

@@ -1,18 +1,21 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
+mod controlled;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
+use crate::control::Asked;
 use crate::envelope::unpacked_len;
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
 use crate::form::{Form, Of, Useless};
 use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
-use crate::policy::{Policy, jittered};
+use crate::policy::Policy;
 use crate::race::{alongside, within};
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
@@ -22,6 +25,8 @@ use crate::tags::{Seen, Tags};
 use crate::tally::Tally;
 use crate::timer;
 use crate::token::Token;
+
+pub(crate) use controlled::{Start, start};
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -40,6 +45,8 @@ pub(crate) struct Call<'a> {
     key: RenderedKey,
     policy: Policy,
     tally: Tally<'a>,
+    /// What was asked for when it began.
+    asked: Asked,
     /// What is left of the store budget.
     budget: Duration,
     /// When waiting for others' loads ends; set by the first wait.
@@ -73,12 +80,14 @@ impl<'a> Call<'a> {
         key: RenderedKey,
         policy: Policy,
         tally: Tally<'a>,
+        asked: Asked,
     ) -> Self {
         Self {
             inner,
             key,
             policy,
             tally,
+            asked,
             budget: inner.settings.store_budget,
             waits_until: None,
             unreadable: None,
@@ -383,12 +392,33 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// How long a value lives that is stored now; `None` if that is too short to store it.
+    fn life(&self, ttl: Duration) -> Option<Duration> {
+        let ttl = self.inner.settings.jittered(ttl);
+        (ttl >= Duration::from_millis(1)).then_some(ttl)
+    }
+
+    /// What was loaded in the form that the store keeps; `None`, and counted, where it cannot be stored.
+    fn payload<T: CacheValue, D: Codec, F: Form>(
+        &self,
+        value: Option<&T>,
+        generations: &[Token],
+    ) -> Option<Payload> {
+        match F::payload::<T, D>(self.of(), value, generations) {
+            Ok(payload) => Some(payload),
+            Err(error) => {
+                self.tally.add(error.count());
+                tracing::debug!(%error, key = ?self.key, "a loaded value is not stored");
+                None
+            }
+        }
+    }
+
     /// Stores what was loaded, if the lease still stands.
     async fn fill(&mut self, lease: &Lease, payload: Payload, ttl: Duration) {
-        let ttl = jittered(ttl);
-        if ttl < Duration::from_millis(1) {
+        let Some(ttl) = self.life(ttl) else {
             return self.release(lease).await;
-        }
+        };
         // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
         if let Ok(reply) = self
             .step(Step::Fill(lease.seat.token(), payload), ttl)
@@ -475,20 +505,46 @@ where
     D: Codec,
     F: Form,
 {
-    let looked = call.look().await;
-    let looked = match looked {
-        Ok(Reply::Hit(token, payload)) => match call.hit::<R, S, D, F>(token, &payload, &storing) {
-            Some(value) => return value,
-            None => None,
-        },
-        looked => Some(looked),
+    let looked = if call.asked == Asked::Nothing {
+        match call.look().await {
+            Ok(Reply::Hit(token, payload)) => {
+                match call.hit::<R, S, D, F>(token, &payload, &storing) {
+                    Some(value) => return value,
+                    None => None,
+                }
+            }
+            looked => Some(looked),
+        }
+    } else {
+        None
     };
     // Boxed: what a hit does not need is several times as large.
     Box::pin(go_on::<R, S, C, D, F>(call, looked, sharing, storing, body)).await
 }
 
-/// Goes on after a first look.
+/// Goes on after a first look, or as something was asked for.
 async fn go_on<R, S, C, D, F>(
+    call: Call<'_>,
+    looked: Option<Result<Reply<Payload>, Count>>,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+    F: Form,
+{
+    if call.asked == Asked::Nothing {
+        load_or_wait::<R, S, C, D, F>(call, looked, sharing, storing, body).await
+    } else {
+        controlled::as_asked::<R, S, C, D, F>(call, sharing, storing, body).await
+    }
+}
+
+/// Goes on after a first look.
+async fn load_or_wait<R, S, C, D, F>(
     mut call: Call<'_>,
     mut looked: Option<Result<Reply<Payload>, Count>>,
     sharing: C,
@@ -579,13 +635,9 @@ where
         call.release(&lease).await;
         return returned;
     };
-    match F::payload::<_, D>(call.of(), value, &generations) {
-        Ok(payload) => call.fill(&lease, payload, ttl).await,
-        Err(error) => {
-            call.tally.add(error.count());
-            tracing::debug!(%error, key = ?call.key, "a loaded value is not stored");
-            call.release(&lease).await;
-        }
+    match call.payload::<_, D, F>(value, &generations) {
+        Some(payload) => call.fill(&lease, payload, ttl).await,
+        None => call.release(&lease).await,
     }
     returned
 }

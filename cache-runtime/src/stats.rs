@@ -10,7 +10,8 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
         ///
-        /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `misses`, `joins` and the `bypasses_…`.
+        /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `misses`, `joins`, `refreshes`,
+        /// `unanswered` and the `bypasses_…`.
         /// Calls while the cache is [switched off](crate::Mode) are the plain call, and not counted.
         ///
         /// ```
@@ -80,6 +81,10 @@ counters! {
     misses,
     /// Calls answered by a load that another caller ran.
     joins,
+    /// Calls within [`refresh`](crate::refresh) that found a value and ran the body to replace it.
+    refreshes,
+    /// Calls within [`only_cached`](crate::only_cached) that had nothing to answer with. The body did not run.
+    unanswered,
     /// Runs of the annotated function's body by calls that went through the cache.
     loads,
     /// Loads that returned an error.
@@ -88,6 +93,8 @@ counters! {
     fills,
     /// Values not stored because their key was invalidated, or their lease expired, while they were loaded.
     fills_refused,
+    /// Calls that ran the body because their caller asked for that with [`bypass`](crate::bypass).
+    bypasses_asked,
     /// Calls that ran the body because a mutation of their key was under way, or its invalidation not yet delivered.
     bypasses_fenced,
     /// Calls that ran the body because they had waited long enough for another's load.
@@ -164,13 +171,17 @@ impl Stats {
             + self.local_hits
             + self.misses
             + self.joins
+            + self.refreshes
+            + self.unanswered
+            + self.bypasses_asked
             + self.bypasses_fenced
             + self.bypasses_waited
             + self.bypasses_failed
             + self.bypasses_store
     }
 
-    /// The share of the calls that did not run the body: hits, and those who waited for another's load. `None` without calls.
+    /// The share of the calls that were answered without a run of the body: hits, and those who waited for another's load. `None`
+    /// without calls.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "it is a share")]
     pub fn hit_ratio(&self) -> Option<f64> {

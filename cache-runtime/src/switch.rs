@@ -74,17 +74,50 @@ impl Switch {
     }
 }
 
-/// The mode of the global cache once more, where an annotated call finds it with one load and without the cache.
-/// 0 while there is no global cache.
+/// The mode of the global cache once more, 0 while there is none; and [`CONTROLLED`].
 static GLOBAL: AtomicU8 = AtomicU8::new(0);
 
-/// Whether an annotated call is to be the plain call. `false` before the global cache exists: the caller then makes it.
-#[inline]
-pub(crate) fn annotations_are_off() -> bool {
-    GLOBAL.load(Ordering::Relaxed) > Mode::On.code()
+/// That single calls are [controlled](crate::control) somewhere in this program.
+const CONTROLLED: u8 = 4;
+
+/// How annotated calls go, found with one load and without the cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Annotations(u8);
+
+impl Annotations {
+    #[inline]
+    pub(crate) fn now() -> Self {
+        Self(GLOBAL.load(Ordering::Relaxed))
+    }
+
+    /// Whether they go through the cache, and nothing is asked of any.
+    #[inline]
+    pub(crate) fn are_ordinary(self) -> bool {
+        self.0 <= Mode::On.code()
+    }
+
+    /// Whether something may be asked of one.
+    #[inline]
+    pub(crate) fn may_be_controlled(self) -> bool {
+        self.0 & CONTROLLED != 0
+    }
+
+    /// Whether they are to be the plain call. `false` before the global cache exists: the caller then makes it.
+    #[inline]
+    pub(crate) fn are_off(self) -> bool {
+        self.0 & !CONTROLLED > Mode::On.code()
+    }
 }
 
 /// Follows the global cache's switch.
 pub(crate) fn set_annotations(mode: Mode) {
-    GLOBAL.store(mode.code(), Ordering::SeqCst);
+    let change = |old: u8| Some(old & CONTROLLED | mode.code());
+    let _ = GLOBAL.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+}
+
+/// Lets annotated calls look at what is asked of them, from now on.
+pub(crate) fn control_annotations() {
+    if !Annotations::now().may_be_controlled() {
+        GLOBAL.fetch_or(CONTROLLED, Ordering::SeqCst);
+    }
 }

@@ -12,7 +12,7 @@ use crate::form::{Bare, Form, Of, WithTags};
 use crate::invalidation::Effects;
 use crate::key::{Admits, AnyValue, CacheKey, KeyWriter};
 use crate::outcome::{CacheValue, Outcome, View};
-use crate::policy::{Policy, jittered};
+use crate::policy::Policy;
 use crate::storing::{Every, Selects};
 use crate::switch::Mode;
 use crate::tags::{self, Tags};
@@ -63,7 +63,7 @@ impl Effects {
         ttl: Duration,
     ) {
         let inner = self.cache().inner.clone();
-        let ttl = jittered(ttl);
+        let ttl = inner.settings.jittered(ttl);
         let (Mode::On, Some(key)) = (inner.mode(), self.written()) else {
             return;
         };

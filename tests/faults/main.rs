@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Mode, Policy};
+use cache_runtime::{
+    Cache, CacheConfig, ErrorKind, Key, Mode, Policy, bypass, only_cached, refresh,
+};
 use cache_tests::garbler::Garbler;
 use cache_tests::redis_server::free_port;
 use cache_tests::wait::LIMIT;
@@ -144,6 +146,41 @@ async fn an_invalidation_during_an_outage_reaches_everyone_afterwards() {
     })
     .await;
     assert_eq!(source.through(&theirs, &key).await, 1);
+}
+
+/// What is refreshed is returned, whatever the store does; what it replaces is dropped as soon as the store can be told.
+#[tokio::test]
+async fn a_refresh_during_an_outage_reaches_everyone_afterwards() {
+    let server = RedisServer::start();
+    let (ours, theirs) = (cache(&server.url()), cache(&server.url()));
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&ours, &key).await;
+    assert!(source.is_hit(&theirs, &key).await);
+    server.freeze();
+    source.write(1);
+    assert_eq!(only_cached(source.through(&ours, &key)).await, None);
+    assert_eq!(bypass(source.through(&ours, &key)).await, 1);
+    assert_eq!(refresh(source.through(&ours, &key)).await, 1);
+    assert_eq!(ours.undelivered(), 1);
+    server.thaw();
+    eventually("the older value is dropped", async || {
+        ours.undelivered() == 0
+    })
+    .await;
+    assert_eq!(source.through(&theirs, &key).await, 1);
+}
+
+/// A value that can be read may be one that cannot be replaced.
+#[tokio::test]
+async fn a_refresh_that_a_full_redis_does_not_store_drops_the_older_value() {
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let cache = cache(&server.url());
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.through(&cache, &key).await;
+    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    source.write(1);
+    assert_eq!(refresh(source.through(&cache, &key)).await, 1);
+    assert_eq!(only_cached(source.through(&cache, &key)).await, None);
 }
 
 /// The same of a pattern: until it is delivered, this process reads all keys that begin so past the cache, and no others.

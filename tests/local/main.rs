@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, Key, Policy};
+use cache_runtime::{Cache, CacheConfig, Key, Policy, bypass, only_cached, refresh};
 use cache_tests::{RedisServer, eventually};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -86,6 +86,55 @@ async fn an_absent_value_is_kept_too_and_a_call_site_without_a_local_ttl_is_not_
     assert_eq!(found, Ok(None));
     let stats = cache.stats().since(&hits);
     assert_eq!((stats.local_hits, stats.hits), (0, 1));
+}
+
+#[tokio::test]
+async fn it_answers_where_nothing_may_be_loaded_and_not_where_something_must_be() {
+    let server = RedisServer::start();
+    let cache = process(&server);
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.until_local(&cache, &key).await;
+    let before = cache.stats();
+    source.write(1);
+    assert_eq!(bypass(source.through(&cache, &key)).await, 1);
+    let found = only_cached(source.through(&cache, &key)).await;
+    assert_eq!(found, Some(0));
+    let stats = cache.stats().since(&before);
+    assert_eq!((stats.bypasses_asked, stats.local_hits), (1, 1));
+    assert_eq!(refresh(source.through(&cache, &key)).await, 1);
+    assert_eq!(cache.stats().since(&before).refreshes, 1);
+}
+
+/// Nothing is told here, and nothing ends by its age.
+#[tokio::test]
+async fn what_was_refreshed_is_forgotten() {
+    let server = RedisServer::start();
+    let cache = tracking(&server, false);
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.until_local(&cache, &key).await;
+    source.write(1);
+    assert_eq!(refresh(source.through(&cache, &key)).await, 1);
+    assert_eq!(source.through(&cache, &key).await, 1);
+
+    // Likewise where the store has lost the value, and this process has not.
+    source.until_local(&cache, &key).await;
+    server.ask::<u64>(&["DEL", &server.slot("k")]);
+    source.write(2);
+    assert_eq!(refresh(source.through(&cache, &key)).await, 2);
+    assert_eq!(source.through(&cache, &key).await, 2);
+}
+
+/// Others return the older value until they are told, and no longer.
+#[tokio::test]
+async fn other_processes_are_told_of_a_refresh() {
+    let server = RedisServer::start();
+    let (ours, theirs) = (process(&server), process(&server));
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.until_local(&theirs, &key).await;
+    source.write(1);
+    assert_eq!(refresh(source.through(&ours, &key)).await, 1);
+    let told = async || source.through(&theirs, &key).await == 1;
+    eventually("they are told", told).await;
 }
 
 /// What this process has invalidated, it never returns again, also while others read the key all the time.

@@ -10,13 +10,21 @@ use cache_tests::RedisServer;
 
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
-/// Makes the cache of the annotated functions. The budget is generous: this server is well, and the machine may be slow.
-fn install() {
+/// The budget is generous: this server is well, and the machine may be slow.
+fn cache() -> Cache {
     let config = CacheConfig::redis(&SERVER.url())
         .expect("a URL")
         .store_budget(Duration::from_secs(20));
-    assert!(
-        cache_runtime::install(Cache::new(config).expect("a cache")).is_ok(),
-        "installed once"
-    );
+    Cache::new(config).expect("a cache")
+}
+
+/// Makes the cache of the annotated functions.
+fn install() {
+    assert!(cache_runtime::install(cache()).is_ok(), "installed once");
+}
+
+/// A cache that shares the store, as another process does.
+#[allow(clippy::unnecessary_wraps, reason = "not every store has one")]
+fn elsewhere() -> Option<Cache> {
+    Some(cache())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Payload;
 use super::table::{Kept, Table};
-use crate::clock::Tick;
+use crate::clock::Clock;
 use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::outcome::CacheValue;
@@ -25,18 +25,20 @@ pub(crate) struct EmbeddedStore {
     hasher: RandomState,
     /// How much of a key is that of every key, and left out here.
     prefix_len: usize,
+    clock: Clock,
 }
 
 /// The leases and fences of one stripe, and when each becomes empty.
 type Guards = HashMap<Box<[u8]>, (Slot<Payload>, Instant)>;
 
 impl EmbeddedStore {
-    pub(crate) fn new(capacity: usize, prefix_len: usize) -> Self {
+    pub(crate) fn new(capacity: usize, prefix_len: usize, clock: Clock) -> Self {
         Self {
             prefix_len,
-            values: Table::new(capacity, capacity as u64, 1),
+            values: Table::new(capacity, capacity as u64, 1, clock.clone()),
             guards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
+            clock,
         }
     }
 
@@ -55,10 +57,11 @@ impl EmbeddedStore {
         }
 
         let mut guards = self.stripe(key);
+        let now = self.clock.instant();
         // A value that was filled since the look above is found here.
         let (before, old_deadline) = match self.value(key) {
             Some((token, kept)) => (Slot::Value(token, Payload::Typed(kept)), None),
-            None => guard(&mut guards, key).unwrap_or_default(),
+            None => guard(&mut guards, key, now).unwrap_or_default(),
         };
         let starts_life = matches!(
             step,
@@ -87,13 +90,13 @@ impl EmbeddedStore {
                 guards.remove(key);
                 if !goes_on {
                     let kept = payload.into_kept(key);
-                    self.values.insert(kept, token, Tick::after(ttl));
+                    self.values.insert(kept, token, self.clock.tick().plus(ttl));
                 }
             }
             guard @ (Slot::Lease(_) | Slot::Fence(_)) => {
                 let deadline = old_deadline.filter(|_| goes_on);
                 // A life beyond the clock's range is as good as none.
-                let begun = || Instant::now().checked_add(ttl).unwrap_or_else(far_future);
+                let begun = || now.checked_add(ttl).unwrap_or(now + FAR_FUTURE);
                 self.values.remove(key);
                 guards.insert(key.into(), (guard, deadline.unwrap_or_else(begun)));
             }
@@ -164,18 +167,20 @@ impl EmbeddedStore {
     }
 }
 
-fn guard(guards: &mut Guards, key: &[u8]) -> Option<(Slot<Payload>, Option<Instant>)> {
+fn guard(
+    guards: &mut Guards,
+    key: &[u8],
+    now: Instant,
+) -> Option<(Slot<Payload>, Option<Instant>)> {
     let (slot, deadline) = guards.get(key)?;
-    if *deadline <= Instant::now() {
+    if *deadline <= now {
         guards.remove(key);
         return None;
     }
     Some((slot.clone(), Some(*deadline)))
 }
 
-fn far_future() -> Instant {
-    Instant::now() + Duration::from_secs(60 * 60 * 24 * 365)
-}
+const FAR_FUTURE: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

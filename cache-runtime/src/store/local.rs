@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::table::{Kept, Table};
-use crate::clock::Tick;
+use crate::clock::{Clock, Tick};
 use crate::lock::lock;
 use crate::outcome::CacheValue;
 
@@ -34,6 +34,7 @@ pub(crate) struct LocalTier {
     stripes: [Stripe; STRIPES],
     clears: AtomicU64,
     hasher: RandomState,
+    clock: Clock,
 }
 
 #[derive(Default)]
@@ -53,12 +54,13 @@ pub(crate) struct Stamp {
 
 impl LocalTier {
     /// One that keeps at most `len` values of at most `bytes` together, by the length of their encodings.
-    pub(crate) fn new(len: usize, bytes: usize) -> Self {
+    pub(crate) fn new(len: usize, bytes: usize, clock: Clock) -> Self {
         Self {
-            values: Table::new(len, bytes as u64, bytes / len.max(1)),
+            values: Table::new(len, bytes as u64, bytes / len.max(1), clock.clone()),
             stripes: std::array::from_fn(|_| Stripe::default()),
             clears: AtomicU64::new(0),
             hasher: RandomState::new(),
+            clock,
         }
     }
 
@@ -81,7 +83,7 @@ impl LocalTier {
         Stamp {
             clears,
             changes: *lock(&self.stripe(key).changes),
-            taken: Tick::now(),
+            taken: self.clock.tick(),
         }
     }
 
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_overtaken_is_not_kept() {
-        let tier = LocalTier::new(10, 1 << 20);
+        let tier = LocalTier::new(10, 1 << 20, Clock::default());
         let stamp = tier.stamp(KEY);
         keep(&tier, KEY, 1, stamp);
         assert_eq!(hit(&tier, KEY), Some(1));
@@ -206,15 +208,15 @@ mod tests {
             }
             tier.values.len()
         };
-        let by_number = len(&LocalTier::new(100, 1 << 20), 10);
+        let by_number = len(&LocalTier::new(100, 1 << 20, Clock::default()), 10);
         assert!((50..=100).contains(&by_number), "{by_number}");
-        let by_bytes = len(&LocalTier::new(100, 100_000), 10_000);
+        let by_bytes = len(&LocalTier::new(100, 100_000, Clock::default()), 10_000);
         assert!((1..=10).contains(&by_bytes), "{by_bytes}");
     }
 
     #[test]
     fn a_value_expires() {
-        let tier = LocalTier::new(10, 1 << 20);
+        let tier = LocalTier::new(10, 1 << 20, Clock::default());
         let stamp = tier.stamp(KEY);
         tier.keep(
             KEY,
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_a_change_misses_none() {
-        let tier = LocalTier::new(10, 1 << 20);
+        let tier = LocalTier::new(10, 1 << 20, Clock::default());
         let stamp = tier.stamp(KEY);
         tier.forget(KEY);
         block_on(tier.changed(KEY, stamp));
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn keeping_and_forgetting_at_once_leave_nothing_old() {
-        let tier = LocalTier::new(10, 1 << 20);
+        let tier = LocalTier::new(10, 1 << 20, Clock::default());
         let newest = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use crate::clock::Tick;
+use crate::clock::{Clock, Tick};
 use crate::outcome::CacheValue;
 
 /// A value as it is kept in this process: an `Option<T>`, which is `None` for a value known to be absent.
@@ -102,13 +102,16 @@ impl Kept {
     }
 
     #[inline]
-    fn is_expired(&self) -> bool {
-        Tick::from_bits(self.expires.load(Ordering::Relaxed)).is_over()
+    fn is_expired(&self, now: Tick) -> bool {
+        Tick::from_bits(self.expires.load(Ordering::Relaxed)) <= now
     }
 }
 
 /// The values, bounded by the sum of their weights, and evicted by `quick_cache`'s form of S3-FIFO. With each goes an `M`.
-pub(super) struct Table<M>(Cache<Entry<M>, (), Weights>);
+pub(super) struct Table<M> {
+    values: Cache<Entry<M>, (), Weights>,
+    clock: Clock,
+}
 
 struct Entry<M>(Arc<Kept>, M);
 
@@ -163,8 +166,8 @@ impl<M, F: Fn(&Entry<M>) -> R, R> Equivalent<Entry<M>> for Probe<'_, F, R> {
     }
 }
 
-/// What is looked for only to be taken away.
-struct Expired<'k>(&'k [u8]);
+/// What is looked for only to be taken away: what has expired by now.
+struct Expired<'k>(&'k [u8], Tick);
 
 impl Hash for Expired<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -174,15 +177,18 @@ impl Hash for Expired<'_> {
 
 impl<M> Equivalent<Entry<M>> for Expired<'_> {
     fn equivalent(&self, entry: &Entry<M>) -> bool {
-        entry.0.key.as_bytes() == self.0 && entry.0.is_expired()
+        entry.0.key.as_bytes() == self.0 && entry.0.is_expired(self.1)
     }
 }
 
 impl<M> Table<M> {
     /// One for about `len` values, whose weights add up to `weight` at most; none counts for less than `least`.
-    pub(super) fn new(len: usize, weight: u64, least: usize) -> Self {
+    pub(super) fn new(len: usize, weight: u64, least: usize, clock: Clock) -> Self {
         let least = least.max(1) as u64;
-        Self(Cache::with_weighter(len, weight, Weights { least }))
+        Self {
+            values: Cache::with_weighter(len, weight, Weights { least }),
+            clock,
+        }
     }
 
     /// Looks at the value under a key, if it has not expired. `see` must be brief, and must not use this table.
@@ -190,13 +196,15 @@ impl<M> Table<M> {
     pub(super) fn look<R>(&self, key: &[u8], see: impl Fn(&Arc<Kept>, &M) -> R) -> Option<R> {
         let probe = Probe {
             key,
-            see: |Entry(kept, more): &Entry<M>| (!kept.is_expired()).then(|| see(kept, more)),
+            see: |Entry(kept, more): &Entry<M>| {
+                (!kept.is_expired(self.clock.tick())).then(|| see(kept, more))
+            },
             seen: Cell::new(None),
         };
-        self.0.get(&probe)?;
+        self.values.get(&probe)?;
         let seen = probe.seen.into_inner().flatten();
         if seen.is_none() {
-            self.0.remove(&Expired(key));
+            self.values.remove(&Expired(key, self.clock.tick()));
         }
         seen
     }
@@ -206,12 +214,12 @@ impl<M> Table<M> {
         kept.expires.store(expires.to_bits(), Ordering::Relaxed);
         // Replaced as a whole: the value is a part of what the table takes for the key.
         self.remove(kept.key.as_bytes());
-        self.0.insert(Entry(kept, more), ());
+        self.values.insert(Entry(kept, more), ());
     }
 
     pub(super) fn remove(&self, key: &[u8]) {
         let see = |_: &Entry<M>| ();
-        self.0.remove(&Probe {
+        self.values.remove(&Probe {
             key,
             see,
             seen: Cell::new(None),
@@ -219,20 +227,20 @@ impl<M> Table<M> {
     }
 
     pub(super) fn clear(&self) {
-        self.0.clear();
+        self.values.clear();
     }
 
     /// Drops every value whose key begins so.
     pub(super) fn remove_under(&self, under: &[u8]) {
-        self.0
+        self.values
             .retain(|entry, ()| !entry.0.key.as_bytes().starts_with(under));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
     }
 
     pub(super) fn capacity(&self) -> u64 {
-        self.0.capacity()
+        self.values.capacity()
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 
-use cache_runtime::global;
+use cache_runtime::{bypass, global, only_cached, refresh};
 use cache_tests::{cut, eventually, halted};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -23,6 +23,14 @@ async fn get_or_load_optional(id: u64, source: &Source) -> u64 {
     let load = async || Ok::<_, Infallible>(Some(source.load().await));
     let Ok(value) = global().get_or_load_optional(&key(id), HOUR, load).await;
     value.expect("what was loaded")
+}
+
+async fn refreshing(id: u64, source: &Source) -> u64 {
+    refresh(read(id, source)).await
+}
+
+async fn bypassing(id: u64, source: &Source) -> u64 {
+    bypass(read(id, source)).await
 }
 
 const FOLLOWERS: usize = 3;
@@ -45,10 +53,17 @@ async fn alone(reader: impl AsyncFn(u64, &Source) -> u64) {
 
 /// A leader is dropped at each of his await points. Those who wait for him go on, and one of them loads.
 async fn leading(reader: impl AsyncFn(u64, &Source) -> u64) {
+    leading_others(&reader, &reader).await;
+}
+
+async fn leading_others(
+    leader: impl AsyncFn(u64, &Source) -> u64,
+    reader: impl AsyncFn(u64, &Source) -> u64,
+) {
     let _turn = turn().await;
     for times in 1.. {
         let (id, source) = (fresh(), Source::new());
-        let Err(leader) = halted(reader(id, &source), times).await else {
+        let Err(leader) = halted(leader(id, &source), times).await else {
             break;
         };
         let reads = crate::reads_of_the_store();
@@ -110,6 +125,53 @@ async fn panicking(reader: impl AsyncFn(u64, &Source) -> u64) {
         assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
         assert!(source.has_failed.load(Ordering::SeqCst));
         assert!(is_free(id, &source).await);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_of_an_empty_key() {
+    alone(refreshing).await;
+    leading_others(refreshing, read).await;
+}
+
+#[tokio::test]
+async fn a_bypass() {
+    alone(bypassing).await;
+}
+
+/// The older value stays, or the new one stands there, or nothing does.
+#[tokio::test]
+async fn a_refresh_of_a_cached_value() {
+    let _turn = turn().await;
+    let mut loads = Vec::new();
+    for times in 1.. {
+        let (id, source) = (fresh(), Source::new());
+        assert_eq!(read(id, &source).await, 0);
+        let refreshed = cut(refreshing(id, &source), times).await;
+        loads.push(source.loads());
+        let is_free = is_free(id, &source).await;
+        assert!(is_free, "after {times} polls");
+        if refreshed.is_some() {
+            break;
+        }
+    }
+    assert!(loads.contains(&2), "it was cut while it loaded");
+}
+
+/// It takes no lease, so there is none to be left.
+#[tokio::test]
+async fn a_call_that_must_not_load() {
+    let _turn = turn().await;
+    for times in 1.. {
+        let (id, source) = (fresh(), Source::new());
+        let found = cut(only_cached(read(id, &source)), times).await;
+        assert_eq!(source.loads(), 0);
+        let first = in_time(read(id, &source)).await;
+        assert_eq!((first, source.loads()), (0, 1));
+        if let Some(found) = found {
+            assert_eq!(found, None);
+            break;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_runtime::cached;
+use cache_runtime::{cached, refresh};
 use cache_tests::eventually;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,14 +26,30 @@ async fn a_value_expires() {
 }
 
 /// A load that has begun, and goes on when told to.
-async fn begin_load(id: u64, name: &'static str) -> (JoinHandle<Found>, oneshot::Sender<()>) {
+pub(super) async fn begin_load(id: u64, name: &'static str) -> Begun {
+    begin(id, name, false).await
+}
+
+/// The same within `refresh`.
+pub(super) async fn begin_refresh(id: u64, name: &'static str) -> Begun {
+    begin(id, name, true).await
+}
+
+type Begun = (JoinHandle<Found>, oneshot::Sender<()>);
+
+async fn begin(id: u64, name: &'static str, refreshes: bool) -> Begun {
     let (started, wait_for_start) = oneshot::channel();
     let (go_on, wait_to_go_on) = oneshot::channel();
-    let load = tokio::spawn(find_user(id, async move || {
+    let call = find_user(id, async move || {
         let _ = started.send(());
         let _ = wait_to_go_on.await;
         Ok(Some(User::named(id, name)))
-    }));
+    });
+    let load = if refreshes {
+        tokio::spawn(refresh(call))
+    } else {
+        tokio::spawn(call)
+    };
     wait_for_start.await.expect("the load has begun");
     (load, go_on)
 }

@@ -111,14 +111,14 @@ impl Need {
     pub(super) fn of<V>(step: &Step<V>) -> Self {
         match step {
             Step::Read | Step::Acquire { .. } => Self::Trust,
-            Step::Invalidate | Step::Raise(_) | Step::Hold(_) | Step::Lower(_) | Step::Put(..) => {
-                Self::Proof
-            }
-            Step::Renew(_)
-            | Step::Fill(..)
-            | Step::Refresh { .. }
-            | Step::Release(_)
-            | Step::Expire => Self::Nothing,
+            // A refresh, too: its caller is told that what was there is replaced, for everyone.
+            Step::Invalidate
+            | Step::Raise(_)
+            | Step::Hold(_)
+            | Step::Lower(_)
+            | Step::Put(..)
+            | Step::Refresh { .. } => Self::Proof,
+            Step::Renew(_) | Step::Fill(..) | Step::Release(_) | Step::Expire => Self::Nothing,
         }
     }
 }
@@ -325,9 +325,10 @@ impl std::fmt::Debug for Generation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     fn generations() -> Generations {
-        Generations::new(LocalTier::new(1, 1).into())
+        Generations::new(LocalTier::new(1, 1, Clock::default()).into())
     }
 
     fn record(text: impl Into<Vec<u8>>) -> Option<Record> {

@@ -137,6 +137,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::store::Kept;
 
     fn told(tracking: &Tracking, kind: PushKind, data: Value) {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     fn on() -> Tracking {
-        let tracking = Tracking::new(LocalTier::new(10, 1000).into(), true);
+        let tracking = Tracking::new(LocalTier::new(10, 1000, Clock::default()).into(), true);
         if let Some(asked) = tracking.ask() {
             tracking.answered(asked, Is::On);
         }
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_before_a_gap_confirms_nothing() {
-        let tracking = Tracking::new(LocalTier::new(10, 1000).into(), true);
+        let tracking = Tracking::new(LocalTier::new(10, 1000, Clock::default()).into(), true);
         let asked = tracking.ask();
         assert!(asked.is_some() && tracking.ask().is_none());
         tracking.gap();
