@@ -63,8 +63,11 @@ async fn reads_at_one_time_are_few_commands() {
     let cache = process(&server);
     fill(&cache, 200, text).await;
     let (gets, mgets) = read_at_once(&server, &cache, 0..200, text).await;
-    // Sixteen go alone, the others together, at most 128 at a time.
-    assert_eq!((gets, mgets), (16, 2));
+    // Sixteen go alone, and now and then one that asks for the epoch; the others together, at most 128 at a time.
+    assert!(
+        matches!((gets, mgets), (16 | 17, 2)),
+        "{gets} GET, {mgets} MGET"
+    );
 }
 
 #[tokio::test]
@@ -73,7 +76,10 @@ async fn equal_keys_are_read_once() {
     let cache = process(&server);
     fill(&cache, 10, text).await;
     let (gets, mgets) = read_at_once(&server, &cache, (0..500).map(|n| n % 10), text).await;
-    assert_eq!((gets, mgets), (16, 1));
+    assert!(
+        matches!((gets, mgets), (16 | 17, 1)),
+        "{gets} GET, {mgets} MGET"
+    );
 }
 
 #[tokio::test]
@@ -103,7 +109,10 @@ async fn a_batch_of_large_values_is_small() {
         read_at_once(&server, &cache, ids(), large).await;
     }
     let (gets, mgets) = read_at_once(&server, &cache, ids(), large).await;
-    assert!(gets == 16 && mgets >= 3, "{gets} GET, {mgets} MGET");
+    assert!(
+        matches!(gets, 16 | 17) && mgets >= 3,
+        "{gets} GET, {mgets} MGET"
+    );
 }
 
 #[tokio::test]
