@@ -1,4 +1,4 @@
-//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
+//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -6,6 +6,7 @@ use syn::parse::ParseStream;
 use syn::{Expr, Ident, Path, parenthesized, token};
 
 use super::allow::{Findings, OF_CACHED};
+use super::staleness::Staleness;
 use super::storing::{Storing, Ttl};
 use super::{
     KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
@@ -20,6 +21,7 @@ pub(crate) struct Cached {
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
     pub(crate) storing: Storing,
+    pub(crate) staleness: Staleness,
     pub(crate) skip: Option<Vec<Ident>>,
     pub(crate) cache: Option<Expr>,
     pub(crate) allow: Findings,
@@ -42,6 +44,11 @@ impl Cached {
             "when",
             "none_ttl",
             "local_ttl",
+            "stale_while_revalidate",
+            "stale_if_error",
+            "refresh_ahead",
+            "timeout",
+            "refresh",
             "version",
             "codec",
             "tags",
@@ -53,6 +60,7 @@ impl Cached {
         let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
         let (mut cache, mut runtime) = (None, None);
         let mut storing = Storing::default();
+        let mut staleness = Staleness::default();
         let mut skip = Some(Vec::new());
         let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
@@ -70,7 +78,7 @@ impl Cached {
             if !options.admit(&name, errors) {
                 return skip_value(input);
             }
-            if storing.read(&name, input, errors)? {
+            if storing.read(&name, input, errors)? || staleness.read(&name, input)? {
                 return Ok(());
             }
             match name.to_string().as_str() {
@@ -115,6 +123,7 @@ impl Cached {
                  invalidation of one; keep one of the two",
             ));
         }
+        staleness.conflicts(&options, errors);
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);
         let policy = ttl.map(|ttl| Policy {
             ttl,
@@ -125,6 +134,7 @@ impl Cached {
             key,
             policy,
             storing,
+            staleness,
             skip,
             cache,
             allow,

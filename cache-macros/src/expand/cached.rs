@@ -5,7 +5,9 @@ use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
 use super::site::Site;
+use super::taken_along::owning;
 use super::{codec, given, local, policy_of, selection, shape, writing};
+use crate::args::staleness::{Ahead, Staleness};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
@@ -33,6 +35,8 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         key,
         policy,
         storing,
+        staleness,
+        taken_along,
         tags,
         cache,
         allow,
@@ -102,11 +106,38 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         let call = #begin #living #tagged;
     };
     let selection = selection(storing, &policy.ttl, function);
+    let (owned, owning_body) = match taken_along {
+        Some(taken) => {
+            let (owned, body) = owning(taken, body, runtime);
+            (Some(owned), Some(body))
+        }
+        None => (None, None),
+    };
+    let body = owning_body.as_ref().unwrap_or(body);
     function.wrap(body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
         // Likewise a codec that is none, at the place where it is named.
         let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
         let at_codec = super::respanned(&runtime, at);
+        if staleness.is_any() {
+            let look = local(if tags.is_empty() { "look" } else { "look_with_tags" });
+            let (pinned, refreshed) = if taken_along.is_some() {
+                (body, local("refreshed_in_background"))
+            } else {
+                (quote_spanned!(at_return=> ::core::pin::pin!(#body)), local("refreshed_inline"))
+            };
+            return quote_spanned! {at_return=>
+                let storing = #runtime::every::<#returned, _>(&shape) #selection;
+                match #at_codec::#look::<#returned, _, #codec>(call, &shape, &storing).await {
+                    #runtime::Looked::Hit(value) => value,
+                    #runtime::Looked::Going(ahead) => {
+                        #owned
+                        let body = #pinned;
+                        #at_codec::#refreshed::<#returned, _, _, #codec, _>(ahead, shape, sharing, storing, body).await
+                    }
+                }
+            };
+        }
         let cached = if selection.is_empty() && tags.is_empty() {
             quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
         } else {
@@ -141,6 +172,7 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
     let Cached {
         policy,
         storing,
+        staleness,
         tags,
         runtime,
         ..
@@ -152,6 +184,34 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
     let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
+    let staleness = beyond_ttl(runtime, staleness);
     let policy = policy_of(runtime, &policy.ttl, storing.version);
-    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged))
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged #staleness))
+}
+
+/// `.staleness(…)`
+fn beyond_ttl(runtime: &TokenStream, staleness: &Staleness) -> Option<TokenStream> {
+    let here = Span::mixed_site();
+    let time = |name: &str, ms: Option<u64>| {
+        let name = local(name);
+        ms.map(|ms| quote_spanned!(here=> .#name(::core::time::Duration::from_millis(#ms))))
+    };
+    let while_revalidate = time("while_revalidate", staleness.while_revalidate_ms);
+    let if_error = time("if_error", staleness.if_error_ms);
+    let timeout = time("timeout", staleness.timeout_ms);
+    let ahead = staleness.ahead.as_ref().map(|ahead| match ahead {
+        Ahead::PerMille(share) => {
+            quote_spanned!(here=> .ahead(#runtime::RefreshAhead::PerMille(#share)))
+        }
+        Ahead::XFetch => quote_spanned!(here=> .ahead(#runtime::RefreshAhead::XFetch)),
+    });
+    staleness.is_any().then(|| {
+        quote_spanned! {here=>
+            .staleness({
+                static STALENESS: #runtime::Staleness =
+                    #runtime::Staleness::new() #while_revalidate #if_error #ahead #timeout;
+                &STALENESS
+            })
+        }
+    })
 }
