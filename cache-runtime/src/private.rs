@@ -292,7 +292,7 @@ pub enum Looked<'c, R, F> {
 /// What such a call does with its body.
 pub struct Ahead<'c, R, F> {
     /// `None`: no more than to run it.
-    going: Option<Going<'c, R>>,
+    going: Option<Box<Going<'c, R>>>,
     form: PhantomData<fn() -> F>,
 }
 
@@ -379,7 +379,12 @@ where
 {
     match ahead.going {
         None => body.await,
-        Some(going) => in_background::<R, S, C, D, F>(going, sharing, storing, body).await,
+        Some(going) => {
+            Box::pin(in_background::<R, S, C, D, F>(
+                *going, sharing, storing, body,
+            ))
+            .await
+        }
     }
 }
 
@@ -400,7 +405,7 @@ where
 {
     match ahead.going {
         None => body.await,
-        Some(going) => inline::<R, S, C, D, F>(going, sharing, storing, body).await,
+        Some(going) => Box::pin(inline::<R, S, C, D, F>(*going, sharing, storing, body)).await,
     }
 }
 

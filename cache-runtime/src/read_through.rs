@@ -251,6 +251,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Lets a load end whose value has been handed out, and is of no use here: it holds its lease until it has filled.
+    ///
+    /// 1. L lands, and is halted before it fills.
+    /// 2. R has waited for it, finds that a tag was invalidated meanwhile, looks again, and finds L's lease, and its flight landed.
+    /// 3. Without a pause, R has looked too often before L goes on, and loads for itself; and so do all who waited with it.
+    async fn pause(&self) {
+        let longer = 1.5_f64.powi(i32::try_from(self.looks).unwrap_or(i32::MAX));
+        let delay = FIRST_LOOK.mul_f64(longer.min(100.0)).min(SLOWEST_LOOK);
+        timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+    }
+
     /// Waits until a lease is over; `None` to look again.
     async fn wait_for(&mut self, token: Token) -> Option<Turn> {
         let wait = self.inner.settings.wait;
@@ -632,7 +643,10 @@ where
                             Ok((value, _)) => R::from_stored(value),
                             Err(Useless::Unreadable) => None,
                             // Not alone, but with the others who waited in vain: one of them is to load.
-                            Err(Useless::Outdated) => continue,
+                            Err(Useless::Outdated) => {
+                                call.pause().await;
+                                continue;
+                            }
                         }
                     }
                     Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),

@@ -107,21 +107,8 @@ impl Cached {
                 format!("`key` is missing: what tells two calls apart, as in {EXAMPLE}"),
             );
         }
-        if let (Some(ttl), Some((local_ttl, value))) = (storing.fixed_ttl(), &local_ttl)
-            && *local_ttl > ttl
-        {
-            errors.push(syn::Error::new_spanned(
-                value,
-                "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
-                 `ttl = \"1h\", local_ttl = \"5s\"`",
-            ));
-        }
-        if let (false, Some((_, local_ttl))) = (storing.tags.is_empty(), &local_ttl) {
-            errors.push(syn::Error::new_spanned(
-                local_ttl,
-                "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
-                 invalidation of one; keep one of the two",
-            ));
+        if let Some((ms, value)) = &local_ttl {
+            local_ttl_conflicts(*ms, value, &storing, errors);
         }
         staleness.conflicts(&options, errors);
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);
@@ -140,6 +127,24 @@ impl Cached {
             allow,
             runtime,
         }
+    }
+}
+
+/// Reports what does not go together with `local_ttl`.
+fn local_ttl_conflicts(ms: u64, value: &Expr, storing: &Storing, errors: &mut Errors) {
+    if storing.fixed_ttl().is_some_and(|ttl| ms > ttl) {
+        errors.push(syn::Error::new_spanned(
+            value,
+            "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
+             `ttl = \"1h\", local_ttl = \"5s\"`",
+        ));
+    }
+    if !storing.tags.is_empty() {
+        errors.push(syn::Error::new_spanned(
+            value,
+            "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
+             invalidation of one; keep one of the two",
+        ));
     }
 }
 

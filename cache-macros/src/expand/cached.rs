@@ -2,12 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
+use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::site::Site;
 use super::taken_along::owning;
 use super::{codec, given, local, policy_of, selection, shape, writing};
-use crate::args::staleness::{Ahead, Staleness};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
@@ -38,9 +38,9 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         staleness,
         taken_along,
         tags,
-        cache,
         allow,
         runtime,
+        ..
     } = plan;
     let returned = function.returned();
     let site = Site {
@@ -54,46 +54,10 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         allow,
     };
     let shape = shape(runtime, &returned);
-    let tagged = (!tags.is_empty()).then(|| {
-        let tags = tags.iter().map(writing);
-        quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
-    });
-    let writing = match key {
-        Key::Template(template) => writing(template),
-        Key::Typed(key) => {
-            let at_key = key.span().resolved_at(here);
-            let key = given(key, function);
-            quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
-        }
-    };
     // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
     // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
-    let (handle, begin) = {
-        let at = super::respanned(runtime, at_return);
-        match cache {
-            None => (
-                None,
-                quote_spanned!(at_return=> #at::begin(site, &shape, #writing)),
-            ),
-            Some(cache) => {
-                let at_cache = cache.span().resolved_at(here);
-                let cache = given(cache, function);
-                (
-                    Some(quote_spanned!(at_cache=> let cache = #runtime::handle(&(#cache));)),
-                    quote_spanned!(at_return=> #at::begin_on(&cache, site, &shape, #writing)),
-                )
-            }
-        }
-    };
-    let living = match &policy.ttl {
-        Ttl::OfCall(ttl) => {
-            let at_ttl = ttl.span().resolved_at(here);
-            let ttl = given(ttl, function);
-            Some(quote_spanned!(at_ttl=> .living(|| #ttl)))
-        }
-        Ttl::Fixed(_) | Ttl::OfValue(_) => None,
-    };
+    let (handle, begin) = begin(plan, &returned, at_return);
     let before = quote_spanned! {here=>
         let site: &'static #runtime::CallSite = #site;
         let shape = #shape;
@@ -103,40 +67,25 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
         #handle
-        let call = #begin #living #tagged;
+        let call = #begin;
     };
     let selection = selection(storing, &policy.ttl, function);
-    let (owned, owning_body) = match taken_along {
-        Some(taken) => {
-            let (owned, body) = owning(taken, body, runtime);
-            (Some(owned), Some(body))
-        }
-        None => (None, None),
-    };
-    let body = owning_body.as_ref().unwrap_or(body);
-    function.wrap(body, &before, |body| {
+    let (owned, body) = owning(taken_along.as_deref().unwrap_or_default(), body, runtime);
+    function.wrap(&body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
         // Likewise a codec that is none, at the place where it is named.
         let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
         let at_codec = super::respanned(&runtime, at);
         if staleness.is_any() {
-            let look = local(if tags.is_empty() { "look" } else { "look_with_tags" });
-            let (pinned, refreshed) = if taken_along.is_some() {
-                (body, local("refreshed_in_background"))
-            } else {
-                (quote_spanned!(at_return=> ::core::pin::pin!(#body)), local("refreshed_inline"))
+            let calls = super::staleness::Calls {
+                plan,
+                returned: &returned,
+                selection: &selection,
+                codec: &codec,
+                runtime: &at_codec,
+                at: at_return,
             };
-            return quote_spanned! {at_return=>
-                let storing = #runtime::every::<#returned, _>(&shape) #selection;
-                match #at_codec::#look::<#returned, _, #codec>(call, &shape, &storing).await {
-                    #runtime::Looked::Hit(value) => value,
-                    #runtime::Looked::Going(ahead) => {
-                        #owned
-                        let body = #pinned;
-                        #at_codec::#refreshed::<#returned, _, _, #codec, _>(ahead, shape, sharing, storing, body).await
-                    }
-                }
-            };
+            return calls.expand(&owned, &body);
         }
         let cached = if selection.is_empty() && tags.is_empty() {
             quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
@@ -162,6 +111,62 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     })
 }
 
+/// `begin(…)`, and the statement in front of it, if it needs one.
+fn begin(
+    plan: &Cached<'_>,
+    returned: &Type,
+    at_return: Span,
+) -> (Option<TokenStream>, TokenStream) {
+    let here = Span::mixed_site();
+    let Cached {
+        function,
+        key,
+        policy,
+        tags,
+        cache,
+        runtime,
+        ..
+    } = plan;
+    let tagged = (!tags.is_empty()).then(|| {
+        let tags = tags.iter().map(writing);
+        quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
+    });
+    let writing = match key {
+        Key::Template(template) => writing(template),
+        Key::Typed(key) => {
+            let at_key = key.span().resolved_at(here);
+            let key = given(key, function);
+            quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
+        }
+    };
+    let (handle, begin) = {
+        let at = super::respanned(runtime, at_return);
+        match cache {
+            None => (
+                None,
+                quote_spanned!(at_return=> #at::begin(site, &shape, #writing)),
+            ),
+            Some(cache) => {
+                let at_cache = cache.span().resolved_at(here);
+                let cache = given(cache, function);
+                (
+                    Some(quote_spanned!(at_cache=> let cache = #runtime::handle(&(#cache));)),
+                    quote_spanned!(at_return=> #at::begin_on(&cache, site, &shape, #writing)),
+                )
+            }
+        }
+    };
+    let living = match &policy.ttl {
+        Ttl::OfCall(ttl) => {
+            let at_ttl = ttl.span().resolved_at(here);
+            let ttl = given(ttl, function);
+            Some(quote_spanned!(at_ttl=> .living(|| #ttl)))
+        }
+        Ttl::Fixed(_) | Ttl::OfValue(_) => None,
+    };
+    (handle, quote_spanned!(here=> #begin #living #tagged))
+}
+
 fn codec_span(storing: &Storing) -> Option<Span> {
     let codec = storing.codec.as_ref()?;
     Some(codec.span().resolved_at(Span::mixed_site()))
@@ -184,34 +189,7 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
     let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
-    let staleness = beyond_ttl(runtime, staleness);
+    let staleness = super::staleness::policy(runtime, staleness);
     let policy = policy_of(runtime, &policy.ttl, storing.version);
     quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged #staleness))
-}
-
-/// `.staleness(…)`
-fn beyond_ttl(runtime: &TokenStream, staleness: &Staleness) -> Option<TokenStream> {
-    let here = Span::mixed_site();
-    let time = |name: &str, ms: Option<u64>| {
-        let name = local(name);
-        ms.map(|ms| quote_spanned!(here=> .#name(::core::time::Duration::from_millis(#ms))))
-    };
-    let while_revalidate = time("while_revalidate", staleness.while_revalidate_ms);
-    let if_error = time("if_error", staleness.if_error_ms);
-    let timeout = time("timeout", staleness.timeout_ms);
-    let ahead = staleness.ahead.as_ref().map(|ahead| match ahead {
-        Ahead::PerMille(share) => {
-            quote_spanned!(here=> .ahead(#runtime::RefreshAhead::PerMille(#share)))
-        }
-        Ahead::XFetch => quote_spanned!(here=> .ahead(#runtime::RefreshAhead::XFetch)),
-    });
-    staleness.is_any().then(|| {
-        quote_spanned! {here=>
-            .staleness({
-                static STALENESS: #runtime::Staleness =
-                    #runtime::Staleness::new() #while_revalidate #if_error #ahead #timeout;
-                &STALENESS
-            })
-        }
-    })
 }

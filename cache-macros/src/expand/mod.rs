@@ -8,6 +8,7 @@ pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
 mod site;
+mod staleness;
 mod taken_along;
 mod value_type;
 pub(crate) mod write_through;

@@ -22,6 +22,9 @@ use crate::function::Body;
 pub(super) fn owning(taken: &[Taken], body: &Body, runtime: &TokenStream) -> (TokenStream, Body) {
     let here = Span::mixed_site();
     let this = local("this");
+    if taken.is_empty() {
+        return (TokenStream::new(), body.mapped(Group::clone));
+    }
     let (mut owned, mut lent) = (TokenStream::new(), TokenStream::new());
     let mut is_renamed = false;
     for (index, Taken { name, to, place }) in taken.iter().enumerate() {
@@ -34,10 +37,13 @@ pub(super) fn owning(taken: &[Taken], body: &Body, runtime: &TokenStream) -> (To
         } else {
             name
         };
-        lent.extend(match to {
-            Some(ty) => quote_spanned!(at=> #[allow(unused_variables)] let #name: &#ty = #runtime::lend(&#own);),
-            None => quote_spanned!(at=> #[allow(unused_variables)] let #name = &#own;),
-        });
+        let to = to.as_ref().map(|ty| quote_spanned!(at=> : &#ty));
+        let own = if to.is_some() {
+            quote_spanned!(at=> #runtime::lend(&#own))
+        } else {
+            quote_spanned!(at=> &#own)
+        };
+        lent.extend(quote_spanned!(at=> #[allow(unused_variables)] let #name #to = #own;));
     }
     let body = body.mapped(|body| {
         let stream = if is_renamed {

@@ -89,7 +89,7 @@ pub(crate) enum First<'a, R> {
     /// It needs no more than this.
     Hit(R),
     /// Its body is needed.
-    Going(Going<'a, R>),
+    Going(Box<Going<'a, R>>),
 }
 
 /// A call whose body is needed.
@@ -130,13 +130,11 @@ where
                         let count = count_of(freshness);
                         let replacing = || call.inner.replacing.begin(token);
                         let is_to_be_replaced = freshness != Freshness::Fresh;
-                        match is_to_be_replaced.then(replacing).flatten() {
-                            Some(replacement) => With::Refresh(value, count, replacement),
-                            None => {
-                                call.tally.add(count);
-                                return First::Hit(value);
-                            }
-                        }
+                        let Some(replacement) = is_to_be_replaced.then(replacing).flatten() else {
+                            call.tally.add(count);
+                            return First::Hit(value);
+                        };
+                        With::Refresh(value, count, replacement)
                     }
                 }
             }
@@ -145,7 +143,7 @@ where
     } else {
         With::Looked(None)
     };
-    First::Going(Going { call, with })
+    First::Going(Box::new(Going { call, with }))
 }
 
 /// What a call is counted as that returned such a value.
@@ -226,13 +224,11 @@ where
                 Attended::Answer(answer) => answer,
                 Attended::Stale => or_stale(None, value, call.tally, Count::misses),
                 Attended::Looked(looked) => {
-                    go_on_boxed::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
+                    go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
                 }
             }
         }
-        With::Looked(looked) => {
-            go_on_boxed::<R, S, C, D, F>(call, looked, sharing, storing, body).await
-        }
+        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
     }
 }
 
@@ -284,29 +280,11 @@ where
             Attended::Answer(answer) => answer,
             Attended::Stale => or_stale(None, value, call.tally, Count::misses),
             Attended::Looked(looked) => {
-                go_on_boxed::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
+                go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
             }
         },
-        With::Looked(looked) => {
-            go_on_boxed::<R, S, C, D, F>(call, looked, sharing, storing, body).await
-        }
+        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
     }
-}
-
-async fn go_on_boxed<R, S, C, D, F>(
-    call: Call<'_>,
-    looked: Option<Result<Reply<Payload>, Count>>,
-    sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
-where
-    R: Outcome<S, Value: CacheValue>,
-    C: ErrorSharing<R::Error>,
-    D: Codec,
-    F: Form,
-{
-    Box::pin(go_on::<R, S, C, D, F>(call, looked, sharing, storing, body)).await
 }
 
 /// What was loaded, counted so; the stale value, if the load failed or is not over.
