@@ -201,6 +201,24 @@ fn begin_as_asked<'c, R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
+    let mut write = Some(write);
+    begin_with::<R, S>(inner, site, at, &mut |writer| {
+        if let Some(write) = write.take() {
+            write(writer);
+        }
+    })
+}
+
+/// The same, for any key: compiled once for each type of value, and not for each call site.
+fn begin_with<'c, R, S>(
+    inner: &'c Arc<Inner>,
+    site: &'static CallSite,
+    at: At,
+    write: &mut dyn FnMut(&mut KeyWriter),
+) -> Begun<'c, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+{
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
