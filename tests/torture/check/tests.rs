@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::database::{Fate, Write};
+use crate::keys::KeySet;
 use crate::record::Load;
 
 const KEY: u64 = 2;
@@ -25,20 +26,20 @@ impl History {
             op.process,
             Record::Begun {
                 op,
-                kind,
-                key: KEY,
+                keys: KeySet::one(KEY),
                 at: at(start),
             },
         );
         self.0.commit(Commit {
             write: Write {
                 op,
-                key: KEY,
+                keys: KeySet::one(KEY),
                 kind,
                 start: at(start),
                 on_its_way: Duration::ZERO,
                 fate: Fate::Commit,
             },
+            key: KEY,
             version,
             at: at(when),
         });
@@ -49,7 +50,7 @@ impl History {
     fn end(&mut self, op: Op, kind: Kind, ending: Ending, end: u64, delivered: bool) -> &mut Self {
         let mutated = Mutated {
             op,
-            key: KEY,
+            keys: KeySet::one(KEY),
             kind,
             decided: at(end),
             end: at(end),
@@ -98,6 +99,7 @@ fn read(start: u64, end: u64, found: Found, load: Option<Load>) -> Record {
         found,
         load,
         local: false,
+        asked: Asked::Nothing,
         review: false,
     })
 }
@@ -115,7 +117,11 @@ fn a_read_that_began_after_a_returned_mutation_must_see_it() {
     assert_eq!((figures.stale, figures.hits), (1, 2));
     let violation = &history.0.violations()[0];
     assert_eq!(violation.promise, Promise::Stale);
-    assert_eq!(violation.lines.len(), 2, "the mutation and the read");
+    assert_eq!(
+        violation.lines.len(),
+        3,
+        "the mutation, its promise and the read"
+    );
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! Races that are seldom met by chance, and are therefore staged.
+
+use std::time::Duration;
+
+use super::mutating::Mutation;
+use super::reading::Reading;
+use super::traffic::Caller;
+use crate::knobs::{COLD_KEYS, FENCE, KEYS, LEASE, SLOW_KEY};
+use crate::record::{Asked, Kind};
+
+impl Caller {
+    /// A mutation ends, and lowers its fence, shortly before another of the same key commits under its own: between two looks of
+    /// that one at it.
+    pub(super) async fn overlap_mutations(&mut self) {
+        let key = self.random.u64(COLD_KEYS / 2..SLOW_KEY / 2) * 2;
+        let mut other = self.fork();
+        let (before, later) = (self.up_to(FENCE / 3), self.up_to(FENCE / 12));
+        let kind = Kind::FencedOrFail;
+        let slow = self.change(Mutation::new(key, kind, before));
+        let quick = async {
+            tokio::time::sleep(later).await;
+            let before = other.up_to_ms(8);
+            // Its value must not stay: the slow one commits after it.
+            let kind = if other.one_in(3) { Kind::Through } else { kind };
+            other.change(Mutation::new(key, kind, before)).await;
+        };
+        tokio::join!(slow, quick);
+    }
+
+    /// A mutation raises its fence when a load is about to take its lease, or has it; and that load ends, or fails and gives its
+    /// lease back, before the mutation commits.
+    pub(super) async fn overtake_a_load(&mut self) {
+        let key = self.random.u64(0..COLD_KEYS / 2) * 2;
+        let before = self.up_to_ms(4);
+        // Leaves the slot empty, so that the load is likely to take the lease.
+        self.change(Mutation::new(key, Kind::Plain, before)).await;
+        let mut other = self.fork();
+        let (there, back) = (self.up_to_ms(10), self.up_to(FENCE / 8));
+        let fails = self.random.bool();
+        let reading = Reading::new(key, self.source(there, back, fails));
+        let load = self.read(reading);
+        let mutation = async {
+            // At once, the fence is raised between the look at the empty slot and the lease.
+            if other.random.bool() {
+                let later = other.up_to(FENCE / 16);
+                tokio::time::sleep(later).await;
+            }
+            let before = FENCE / 10 + other.up_to(FENCE / 5);
+            let kind = other.one_in(4).then(|| other.pattern());
+            let kind = kind.unwrap_or(Kind::FencedOrFail);
+            other.change(Mutation::new(key, kind, before)).await;
+        };
+        tokio::join!(load, mutation);
+    }
+
+    /// A load goes on that was overtaken shortly before its lease is renewed: the slot is likely to be empty then.
+    pub(super) async fn overtake_a_renewed_lease(&mut self) {
+        let key = self.random.u64(0..COLD_KEYS);
+        let before = self.up_to_ms(4);
+        self.change(Mutation::new(key, Kind::Plain, before)).await;
+        let mut other = self.fork();
+        let renewed = LEASE / 3;
+        let (there, back) = (self.up_to_ms(8), renewed + self.up_to(renewed / 2));
+        let reading = Reading::new(key, self.source(there, back, false));
+        let load = self.read(reading);
+        let mutation = async {
+            let before = renewed * 4 / 5 + other.up_to(renewed / 5);
+            let kind = other.one_in(3).then(|| other.pattern());
+            let kind = kind.unwrap_or(Kind::Plain);
+            other.change(Mutation::new(key, kind, before)).await;
+        };
+        tokio::join!(load, mutation);
+    }
+
+    /// A value is replaced by what a refresh has loaded, while a mutation commits and takes its time to tell; and a second refresh
+    /// may begin in between, and return first.
+    pub(super) async fn overtake_a_refresh(&mut self) {
+        let key = self.random.u64(COLD_KEYS..KEYS);
+        let slowest = Duration::from_millis(60);
+        let mut others = [self.fork(), self.fork()];
+        let (there, back) = (self.up_to_ms(8), self.up_to(slowest));
+        let first = self.refresh(key, there, back);
+        let [writer, second] = &mut others;
+        let mutation = async {
+            let kind = if writer.one_in(3) {
+                writer.pattern()
+            } else {
+                Kind::Plain
+            };
+            let before = writer.up_to(slowest / 3);
+            let mutation = Mutation::new(key, kind, before);
+            writer
+                .change(Mutation {
+                    after: slowest,
+                    ..mutation
+                })
+                .await;
+        };
+        let second = async {
+            if second.random.bool() {
+                let later = second.up_to(slowest);
+                tokio::time::sleep(later).await;
+                let back = second.up_to_ms(8);
+                second.refresh(key, Duration::ZERO, back).await;
+            }
+        };
+        tokio::join!(first, mutation, second);
+    }
+
+    async fn refresh(&mut self, key: u64, there: Duration, back: Duration) {
+        let reading = Reading::new(key, self.source(there, back, false));
+        self.read(Reading {
+            asked: Asked::Refresh,
+            ..reading
+        })
+        .await;
+    }
+}
