@@ -12,6 +12,7 @@
 //!   its fence has stood since it was last raised or held; if it was lost before the commit, then from the next hold on.
 //!   A fence is lost by an eviction, a failover, a pause that is longer than its life, or at the bound of marks. To plain
 //!   mutations this is not promised: a crash between the commit and the invalidation loses the latter.
+//! - A call within `refresh` that has returned is a mutation of what was committed before it began, and returns no less.
 //! - **Promise 3**, among readers only, while nothing expires: one load.
 //!
 //! A slot may become empty at any moment. A fence whose mutation lives is held, so that its end is a loss; once its
@@ -33,8 +34,8 @@ mod world;
 mod writers;
 
 use casts::{
-    all_readers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts, small,
-    three_readers, three_writers, two_readers_and_a_refresher,
+    all_readers, askers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts,
+    small, three_readers, three_writers, two_readers_and_a_refresher,
 };
 use checking::{Refutation, check};
 use mutants::{CLAIMS, MUTANTS, Mutant, SPARE};
@@ -60,6 +61,11 @@ fn two_writers_and_three_readers() {
 #[test]
 fn two_writers_and_two_readers_and_a_refresher() {
     explore(two_readers_and_a_refresher());
+}
+
+#[test]
+fn refreshes_that_are_asked_for() {
+    explore(askers());
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) floor: Floor,
     pub(crate) writers: Vec<Writer>,
     pub(crate) readers: Vec<Reader>,
+    /// What was committed when each asker began; 0 when he has returned.
+    pub(crate) asked: Vec<Version>,
     /// How many loads have begun; counted only where that is promised.
     pub(crate) loads: u8,
 }
