@@ -21,8 +21,8 @@
 //! # What is left out
 //!
 //! Steps that the store does not take, or carries out after their caller has given up on them, and the recovery that
-//! delivers invalidations later; the local tier, tags and patterns. The generations in front of every key have a model of
-//! their own: [`generations`].
+//! delivers invalidations later; the local tier, and patterns, each of whose slots is invalidated by the step of this table.
+//! Two things have models of their own: [`tags`], and the generations in front of every key, [`generations`].
 
 mod casts;
 mod checking;
@@ -30,6 +30,7 @@ mod generations;
 mod mutants;
 mod protocol;
 mod readers;
+mod tags;
 mod world;
 mod writers;
 
