@@ -69,10 +69,15 @@ fn too_long(option: &str, value: &str) -> String {
 }
 
 fn instead(option: &str) -> &'static str {
-    if option == "none_ttl" {
-        "leave it out, and an absent value is not cached"
-    } else {
-        "nothing would ever be cached; remove the attribute, or give a duration such as `\"5m\"`"
+    match option {
+        "none_ttl" => "leave it out, and an absent value is not cached",
+        "stale_while_revalidate" | "stale_if_error" => {
+            "leave it out, and a value is gone at the end of its TTL"
+        }
+        "timeout" => "to return a stale value without waiting, there is `stale_while_revalidate`",
+        _ => {
+            "nothing would ever be cached; remove the attribute, or give a duration such as `\"5m\"`"
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) enum Refusal {
 }
 
 /// The body of a function that returns a boxed future.
+#[derive(Clone)]
 pub(crate) struct Boxed {
     value: Type,
     /// `Box::pin`
@@ -117,7 +118,26 @@ fn split_body(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, TokenStrea
     Ok((input.call(Attribute::parse_inner)?, input.parse()?))
 }
 
+impl Boxed {
+    /// What the function does, without the renames.
+    pub(crate) fn stream(&self) -> TokenStream {
+        self.rest.stream()
+    }
+}
+
 impl Body {
+    /// The same with another block in the place of the one that holds what the function does.
+    pub(crate) fn mapped(&self, map: impl FnOnce(&Group) -> Group) -> Self {
+        match self {
+            Self::Async(body) => Self::Async(map(body)),
+            Self::Boxed(boxed) => {
+                let mut mapped = Boxed::clone(boxed);
+                mapped.rest = map(&boxed.rest);
+                Self::Boxed(Box::new(mapped))
+            }
+        }
+    }
+
     fn of(sig: &Signature, body: Group) -> Result<Self, Refusal> {
         if sig.asyncness.is_some() {
             return Ok(Self::Async(body));
@@ -336,6 +356,12 @@ impl Function {
             names.retain(|name| !name.to_string().starts_with("__arg"));
         }
         names
+    }
+
+    /// Whether an argument of this name was a pattern, which `#[async_trait]` has put into the body.
+    pub(crate) fn is_taken_apart(&self, name: &Ident) -> bool {
+        name.to_string().starts_with("__arg")
+            && matches!(&self.body, Ok(Body::Boxed(boxed)) if boxed.hidden.contains(name))
     }
 
     /// What `self` is called where the key is made.

@@ -21,10 +21,11 @@ use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
 use crate::policy::Policy;
 use crate::race::within;
-use crate::read_through::{Call, Start, read_through, start};
+use crate::read_through::{Call, Replacing, Start, read_through, start};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
+use crate::staleness::{Age, Aged, Freshness};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
 use crate::storing::Every;
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) replacing: Arc<Replacing>,
     pub(crate) recovery: Recovery,
     pub(crate) counters: Counters,
     pub(crate) tokens: Tokens,
@@ -102,6 +104,7 @@ impl Cache {
                 store,
                 settings,
                 flights: Arc::default(),
+                replacing: Arc::default(),
                 recovery: Recovery::default(),
                 counters: Counters::new(),
                 tokens: Tokens::new(),
@@ -272,11 +275,15 @@ impl Cache {
         };
         let version = policy.site_version();
         let opened = self.inner.open::<T, C>(&rendered, &payload, version);
-        self.inner.counters.add(match opened {
-            Ok(_) => Count::hits,
-            Err(Unreadable) => Count::unreadable,
-        });
-        Ok(opened.unwrap_or(None))
+        let Ok((value, age)) = opened else {
+            self.inner.counters.add(Count::unreadable);
+            return Ok(None);
+        };
+        if self.inner.freshness(age, policy) == Freshness::Over {
+            return Ok(None);
+        }
+        self.inner.counters.add(Count::hits);
+        Ok(value)
     }
 
     /// Stores a value that the caller has just written to the source.
@@ -320,7 +327,9 @@ impl Cache {
             Mode::On => {}
         }
         let version = policy.site_version();
-        let payload = self.inner.payload::<T, C>(&rendered, Some(&value), version);
+        let payload = self
+            .inner
+            .payload::<T, C>(&rendered, Some(&value), (version, None));
         let payload = match payload {
             Ok(payload) => payload,
             Err(error) => {
@@ -689,28 +698,45 @@ impl Inner {
         &self,
         key: &RenderedKey,
         value: Option<&T>,
-        version: u32,
+        (version, age): (u32, Option<Age>),
     ) -> Result<Payload, SealError> {
         if let Some(store) = self.store.as_embedded() {
-            return Ok(store.keep(key, value.cloned(), version));
+            let value = value.cloned();
+            return Ok(match age {
+                None => store.keep(key, value, version),
+                Some(age) => store.keep(key, Some(Aged { age, value }), version),
+            });
         }
-        envelope::seal::<T, C>(key.as_bytes(), value, version, self.settings.bounds)
+        envelope::seal::<T, C>(key.as_bytes(), value, (version, age), self.settings.bounds)
             .map(Payload::Sealed)
     }
 
-    /// The value in that form, or `None` for a value known to be absent.
+    /// The value in that form, or `None` for a value known to be absent; and its age, if that is told.
     pub(crate) fn open<T: CacheValue, C: Codec>(
         &self,
         key: &RenderedKey,
         payload: &Payload,
         version: u32,
-    ) -> Result<Option<T>, Unreadable> {
+    ) -> Result<(Option<T>, Option<Age>), Unreadable> {
         match payload {
-            Payload::Typed(kept) => kept.get(version, Some).ok_or(Unreadable),
+            Payload::Typed(kept) => match kept.get(version, Some) {
+                Some(value) => Ok((value, None)),
+                None => match kept.get(version, |aged: Option<Aged<T>>| aged) {
+                    Some(Aged { age, value }) => Ok((value, Some(age))),
+                    None => Err(Unreadable),
+                },
+            },
             Payload::Sealed(bytes) => {
                 envelope::open::<T, C>(key.as_bytes(), bytes, version, self.settings.bounds)
             }
         }
+    }
+
+    /// What a value of this age is to a call site of this policy now.
+    pub(crate) fn freshness(&self, age: Option<Age>, policy: Policy) -> Freshness {
+        age.map_or(Freshness::Fresh, |age| {
+            age.freshness(self.settings.clock.unix_ms(), policy.beyond_ttl())
+        })
     }
 
     /// Carries out a step that nobody waits for: at once in the embedded store, else in a task of the runtime. Without

@@ -1,6 +1,6 @@
 //! Clocks: by which values, leases and fences in this process grow old.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "test_util")]
 use crate::test_util::TestClock;
@@ -47,6 +47,19 @@ impl Clock {
         Instant::now()
     }
 
+    /// Now, in milliseconds since 1970 (UTC): for what other processes are to understand.
+    #[cfg_attr(
+        not(feature = "test_util"),
+        allow(clippy::unused_self, reason = "the machine has but one clock")
+    )]
+    pub(crate) fn unix_ms(&self) -> u64 {
+        #[cfg(feature = "test_util")]
+        if let Some(clock) = &self.test {
+            return unix_ms(clock.system_time());
+        }
+        unix_ms(SystemTime::now())
+    }
+
     /// Whether it moves only when it is told to.
     #[cfg_attr(
         not(feature = "test_util"),
@@ -58,6 +71,14 @@ impl Clock {
         #[cfg(not(feature = "test_util"))]
         return false;
     }
+}
+
+/// Zero for a clock that is set to a time before 1970.
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A point in time by the kernel's coarse clock, which moves in steps of 1 to 10 ms: to read it takes a quarter of the time that

@@ -5,9 +5,10 @@
 //! | 8 | check: XXH3-64 of all that follows, seeded with the XXH3-64 of the key; big-endian |
 //! | 1 | format: 1 |
 //! | 1 | codec |
-//! | 1 | 0 if the value is known to be absent, 1 if a value follows, 2 if a compressed one follows |
+//! | 1 | 0 if the value is known to be absent, 1 if a value follows, 2 if a compressed one follows; 16 more if its age is told |
 //! | 4 | version of the call site, big-endian |
 //! | 2 | length of the type's name, big-endian |
+//! | 0 or 16 | its age: the time until which it is fresh, in milliseconds since 1970, 8; for how many it was, 4; in how many it was loaded, 4; big-endian |
 //! | … | the type's name |
 //! | … | the encoded value, in an LZ4 block with its length in front (`compression.rs`) if it is compressed |
 //!
@@ -25,6 +26,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::codec::{self, Codec, EncodeError};
 use crate::compression;
+use crate::staleness::Age;
 use crate::stats::Count;
 
 const FORMAT: u8 = 1;
@@ -35,6 +37,9 @@ const HEADER_LEN: usize = 9;
 const ABSENT: u8 = 0;
 const PLAIN: u8 = 1;
 const COMPRESSED: u8 = 2;
+
+/// Added to these where the age of the value stands behind the header.
+const AGED: u8 = 16;
 
 /// How large an envelope may be, and of what length on its value is compressed.
 #[derive(Clone, Copy, Debug)]
@@ -83,14 +88,17 @@ pub struct Unreadable;
 pub(crate) fn seal<T: Serialize + DeserializeOwned, C: Codec>(
     key: &[u8],
     value: Option<&T>,
-    version: u32,
+    (version, age): (u32, Option<Age>),
     bounds: Bounds,
 ) -> Result<Bytes, SealError> {
     // A type's name longer than 64 KiB is cut; the reader cuts it likewise.
     let name = short_name::<T>();
+    let age = age.map(Age::to_bytes);
+    let age = age.as_ref().map_or(&[][..], |age| age);
+    let around = CHECK_LEN + HEADER_LEN + age.len() + name.len();
     let (follows, body) = match value {
         Some(value) => {
-            let (around, max) = (CHECK_LEN + HEADER_LEN + name.len(), bounds.max_len);
+            let max = bounds.max_len;
             let Some(room) = max.checked_sub(around) else {
                 return Err(SealError::TooLarge { len: around, max });
             };
@@ -105,11 +113,17 @@ pub(crate) fn seal<T: Serialize + DeserializeOwned, C: Codec>(
         }
         None => (ABSENT, Vec::new()),
     };
-    let mut bytes = Vec::with_capacity(CHECK_LEN + HEADER_LEN + name.len() + body.len());
+    let follows = if age.is_empty() {
+        follows
+    } else {
+        follows | AGED
+    };
+    let mut bytes = Vec::with_capacity(around + body.len());
     bytes.extend_from_slice(&[0; CHECK_LEN]);
     bytes.extend_from_slice(&[FORMAT, C::ID, follows]);
     bytes.extend_from_slice(&version.to_be_bytes());
     bytes.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+    bytes.extend_from_slice(age);
     bytes.extend_from_slice(name);
     bytes.extend_from_slice(&body);
     let check = check(key, &bytes[CHECK_LEN..]);
@@ -127,7 +141,7 @@ pub(crate) fn open<T: DeserializeOwned, C: Codec>(
     bytes: &[u8],
     version: u32,
     bounds: Bounds,
-) -> Result<Option<T>, Unreadable> {
+) -> Result<(Option<T>, Option<Age>), Unreadable> {
     let name = short_name::<T>();
     let (stored_check, sealed) = bytes.split_first_chunk::<CHECK_LEN>().ok_or(Unreadable)?;
     if *stored_check != check(key, sealed) {
@@ -138,6 +152,7 @@ pub(crate) fn open<T: DeserializeOwned, C: Codec>(
         codec,
         follows,
         version: stored_version,
+        age,
         name: stored_name,
         body,
     } = Parts::of(sealed).ok_or(Unreadable)?;
@@ -145,23 +160,26 @@ pub(crate) fn open<T: DeserializeOwned, C: Codec>(
         return Err(Unreadable);
     }
     let decode = |encoded: &[u8]| C::decode(encoded).map(Some).map_err(|_| Unreadable);
-    match follows {
-        ABSENT if body.is_empty() => Ok(None),
-        PLAIN => decode(body),
+    let value = match follows {
+        ABSENT if body.is_empty() => None,
+        PLAIN => decode(body)?,
         COMPRESSED => {
             let max = bounds.max_len.saturating_sub(bytes.len() - body.len());
-            decode(&compression::decompress(body, max).ok_or(Unreadable)?)
+            decode(&compression::decompress(body, max).ok_or(Unreadable)?)?
         }
-        _ => Err(Unreadable),
-    }
+        _ => return Err(Unreadable),
+    };
+    Ok((value, age))
 }
 
 /// What stands after the check.
 struct Parts<'a> {
     format: u8,
     codec: u8,
+    /// Without what is added for the age.
     follows: u8,
     version: u32,
+    age: Option<Age>,
     name: &'a [u8],
     body: &'a [u8],
 }
@@ -170,11 +188,18 @@ impl<'a> Parts<'a> {
     fn of(sealed: &'a [u8]) -> Option<Self> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
         let [format, codec, follows, v0, v1, v2, v3, n0, n1] = *header;
+        let (age, rest) = if follows & AGED == 0 {
+            (None, rest)
+        } else {
+            let (age, rest) = rest.split_first_chunk()?;
+            (Some(Age::from_bytes(*age)), rest)
+        };
         let (name, body) = rest.split_at_checked(usize::from(u16::from_be_bytes([n0, n1])))?;
         Some(Self {
             format,
             codec,
-            follows,
+            follows: follows & !AGED,
+            age,
             version: u32::from_be_bytes([v0, v1, v2, v3]),
             name,
             body,
@@ -244,7 +269,25 @@ mod tests {
         bytes: &[u8],
         version: u32,
     ) -> Result<Option<T>, Unreadable> {
-        super::open::<T, MessagePack>(key, bytes, version, BOUNDS)
+        open_by::<T, MessagePack>(key, bytes, version, BOUNDS)
+    }
+
+    fn open_by<T: DeserializeOwned, C: Codec>(
+        key: &[u8],
+        bytes: &[u8],
+        version: u32,
+        bounds: Bounds,
+    ) -> Result<Option<T>, Unreadable> {
+        super::open::<T, C>(key, bytes, version, bounds).map(|(value, _)| value)
+    }
+
+    fn seal<T: Serialize + DeserializeOwned, C: Codec>(
+        key: &[u8],
+        value: Option<&T>,
+        version: u32,
+        bounds: Bounds,
+    ) -> Result<Bytes, SealError> {
+        super::seal::<T, C>(key, value, (version, None), bounds)
     }
 
     #[test]
@@ -255,13 +298,29 @@ mod tests {
     }
 
     #[test]
+    fn an_age_comes_out_as_it_went_in_and_is_told_of_what_is_absent_too() {
+        let age = Some(Age {
+            fresh_until: 1_700_000_000_000,
+            fresh_for: 3_600_000,
+            loaded_in: 12,
+        });
+        for value in [Some(user()), None] {
+            let sealed = super::seal::<_, MessagePack>(KEY, value.as_ref(), (3, age), BOUNDS);
+            let sealed = sealed.unwrap_or_default();
+            let opened = super::open::<User, MessagePack>(KEY, &sealed, 3, BOUNDS);
+            assert_eq!(opened, Ok((value, age)));
+            assert_eq!(unpacked_len(&sealed), sealed.len());
+        }
+    }
+
+    #[test]
     fn another_version_type_or_codec_is_unreadable() {
         assert_eq!(open::<User>(KEY, &sealed(), 4), Err(Unreadable));
         assert_eq!(open::<Other>(KEY, &sealed(), 3), Err(Unreadable));
-        let other = super::open::<User, Other>(KEY, &sealed(), 3, BOUNDS);
+        let other = open_by::<User, Other>(KEY, &sealed(), 3, BOUNDS);
         assert_eq!(other, Err(Unreadable));
         let absent = seal::<User, MessagePack>(KEY, None, 3, BOUNDS).unwrap_or_default();
-        let other = super::open::<User, Other>(KEY, &absent, 3, BOUNDS);
+        let other = open_by::<User, Other>(KEY, &absent, 3, BOUNDS);
         assert_eq!(other, Err(Unreadable));
     }
 
@@ -351,7 +410,7 @@ mod tests {
         };
         let (enough, less) = (within(plain.len()), within(plain.len() - 1));
         let sealed = seal::<_, MessagePack>(KEY, Some(&text), 3, enough).unwrap_or_default();
-        let open = |bounds| super::open::<String, MessagePack>(KEY, &sealed, 3, bounds);
+        let open = |bounds| open_by::<String, MessagePack>(KEY, &sealed, 3, bounds);
         assert_eq!(open(enough), Ok(Some(text.clone())));
         assert_eq!(open(less), Err(Unreadable));
         assert!(matches!(

@@ -7,6 +7,7 @@ use crate::codec::Codec;
 use crate::envelope::SealError;
 use crate::key::RenderedKey;
 use crate::outcome::CacheValue;
+use crate::staleness::Age;
 use crate::store::{Kept, Payload};
 use crate::tags::Seen;
 use crate::token::Token;
@@ -18,6 +19,9 @@ pub(crate) struct Of<'a> {
     pub(crate) key: &'a RenderedKey,
     pub(crate) version: u32,
 }
+
+/// A value as it was found, or its known absence, and its age, if that is told.
+pub(crate) type Opened<T> = (Option<T>, Option<Age>);
 
 /// Why a stored value is none for a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub(crate) trait Form {
         of: Of<'_>,
         value: Option<&T>,
         generations: &[Token],
+        age: Option<Age>,
     ) -> Result<Payload, SealError>;
 
     /// What those are handed who wait for its load.
@@ -45,19 +50,21 @@ pub(crate) trait Form {
         of: Of<'_>,
         payload: &Payload,
         seen: &Seen,
-    ) -> Result<Option<T>, Useless>;
+    ) -> Result<Opened<T>, Useless>;
 }
 
 /// Values stand as they are.
-pub(crate) struct Bare;
+#[derive(Debug)]
+pub struct Bare;
 
 impl Form for Bare {
     fn payload<T: CacheValue, C: Codec>(
         of: Of<'_>,
         value: Option<&T>,
         _: &[Token],
+        age: Option<Age>,
     ) -> Result<Payload, SealError> {
-        of.inner.payload::<T, C>(of.key, value, of.version)
+        of.inner.payload::<T, C>(of.key, value, (of.version, age))
     }
 
     fn shared<T: CacheValue>(value: Option<&T>, version: u32, _: &[Token]) -> Payload {
@@ -68,14 +75,15 @@ impl Form for Bare {
         of: Of<'_>,
         payload: &Payload,
         _: &Seen,
-    ) -> Result<Option<T>, Useless> {
+    ) -> Result<Opened<T>, Useless> {
         let opened = of.inner.open::<T, C>(of.key, payload, of.version);
         opened.map_err(|_| Useless::Unreadable)
     }
 }
 
 /// Values stand with the generations of their tags.
-pub(crate) struct WithTags;
+#[derive(Debug)]
+pub struct WithTags;
 
 /// A value, or its absence, and the generations that its tags had before its load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,9 +107,11 @@ impl Form for WithTags {
         of: Of<'_>,
         value: Option<&T>,
         generations: &[Token],
+        age: Option<Age>,
     ) -> Result<Payload, SealError> {
         let tagged = Tagged::new(value, generations);
-        of.inner.payload::<_, C>(of.key, Some(&tagged), of.version)
+        of.inner
+            .payload::<_, C>(of.key, Some(&tagged), (of.version, age))
     }
 
     fn shared<T: CacheValue>(value: Option<&T>, version: u32, generations: &[Token]) -> Payload {
@@ -113,14 +123,14 @@ impl Form for WithTags {
         of: Of<'_>,
         payload: &Payload,
         seen: &Seen,
-    ) -> Result<Option<T>, Useless> {
+    ) -> Result<Opened<T>, Useless> {
         let opened = of.inner.open::<Tagged<T>, C>(of.key, payload, of.version);
-        let Ok(Some(tagged)) = opened else {
+        let Ok((Some(tagged), age)) = opened else {
             return Err(Useless::Unreadable);
         };
         let seen = seen.iter().map(|seen| seen.map(Token::halves));
         if tagged.generations.iter().copied().map(Some).eq(seen) {
-            Ok(tagged.value)
+            Ok((tagged.value, age))
         } else {
             Err(Useless::Outdated)
         }

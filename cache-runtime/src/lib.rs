@@ -78,6 +78,7 @@ mod recovery;
 mod site;
 pub mod slot;
 mod solo;
+mod staleness;
 mod stats;
 mod store;
 mod storing;
@@ -130,5 +131,6 @@ pub use key::{
 pub use outcome::CacheValue;
 pub use policy::Policy;
 pub use site::{CallSite, Effect, call_sites};
+pub use staleness::{RefreshAhead, Staleness};
 pub use stats::Stats;
 pub use switch::Mode;

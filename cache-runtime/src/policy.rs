@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::staleness::Staleness;
 use crate::storing::Selects;
 
 /// What is stored under a key, and for how long.
@@ -21,6 +22,7 @@ pub struct Policy {
     local_ttl: Option<Duration>,
     version: u32,
     is_tagged: bool,
+    staleness: Option<&'static Staleness>,
 }
 
 impl Policy {
@@ -33,6 +35,7 @@ impl Policy {
             local_ttl: None,
             version: 0,
             is_tagged: false,
+            staleness: None,
         }
     }
 
@@ -70,6 +73,19 @@ impl Policy {
 
     pub(crate) const fn is_tagged(&self) -> bool {
         self.is_tagged
+    }
+
+    /// The same for values that may be used beyond their TTL, or are refreshed before its end.
+    #[doc(hidden)]
+    pub const fn staleness(mut self, staleness: &'static Staleness) -> Self {
+        self.staleness = Some(staleness);
+        self
+    }
+
+    /// What is done with values at the end of their TTL; `None` if they are gone then.
+    #[must_use]
+    pub const fn beyond_ttl(&self) -> Option<&'static Staleness> {
+        self.staleness
     }
 
     /// The same for values that live for another time.

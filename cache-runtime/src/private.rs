@@ -11,12 +11,16 @@ pub use crate::outcome::{
 };
 pub use crate::policy::Policy;
 pub use crate::site::{CALL_SITES, CallSite, Effect, KEY_TYPES, KeyType, Unnamed, value_type};
+pub use crate::staleness::{RefreshAhead, Staleness};
 
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
 pub use crate::storing::{Selects, every};
 pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};
 
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +33,13 @@ use crate::cache::{Cache, Inner, global, seal_error};
 use crate::control::{self, Asked};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
-use crate::form::{Bare, WithTags};
+use crate::form::{Bare, Form, WithTags};
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
-use crate::read_through::{Call, Start, read_through, start};
+use crate::read_through::{
+    Call, First, Going, Start, first_look, in_background, inline, read_through, start,
+};
 use crate::slot::{Reply, Step};
 use crate::store::Payload;
 use crate::storing::Every;
@@ -275,6 +281,156 @@ where
     read_through::<R, S, C, D, WithTags>(call, sharing, storing, body).await
 }
 
+/// How a call goes on of a function whose values may be used beyond their TTL, or are refreshed before its end.
+pub enum Looked<'c, R, F> {
+    /// It does not: the value was at hand.
+    Hit(R),
+    /// With a body.
+    Going(Ahead<'c, R, F>),
+}
+
+/// What such a call does with its body.
+pub struct Ahead<'c, R, F> {
+    /// `None`: no more than to run it.
+    going: Option<Box<Going<'c, R>>>,
+    form: PhantomData<fn() -> F>,
+}
+
+impl<R, F> fmt::Debug for Ahead<'_, R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ahead")
+    }
+}
+
+impl<R, F> fmt::Debug for Looked<'_, R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Looked")
+    }
+}
+
+/// Looks for a value, on behalf of such a call.
+pub async fn look<'c, R, S, D>(
+    begun: Begun<'c, R>,
+    _shape: &S,
+    storing: &impl Selects<R::Value>,
+) -> Looked<'c, R, Bare>
+where
+    R: Outcome<S, Value: CacheValue>,
+    D: Codec,
+{
+    look_in::<R, S, D, Bare>(begun, storing).await
+}
+
+/// The same, where values have tags.
+pub async fn look_with_tags<'c, R, S, D>(
+    begun: Begun<'c, R>,
+    _shape: &S,
+    storing: &impl Selects<R::Value>,
+) -> Looked<'c, R, WithTags>
+where
+    R: Outcome<S, Value: CacheValue>,
+    D: Codec,
+{
+    look_in::<R, S, D, WithTags>(begun, storing).await
+}
+
+async fn look_in<'c, R, S, D, F>(
+    begun: Begun<'c, R>,
+    storing: &impl Selects<R::Value>,
+) -> Looked<'c, R, F>
+where
+    R: Outcome<S, Value: CacheValue>,
+    D: Codec,
+    F: Form,
+{
+    let going = match begun {
+        Begun::Plain => None,
+        Begun::Hit(value) => return Looked::Hit(value),
+        Begun::Cached(mut call) => {
+            let tags = std::mem::take(&mut call.tags);
+            let call = call.into_call().with_tags(tags);
+            match first_look::<R, S, D, F>(call, storing).await {
+                First::Hit(value) => return Looked::Hit(value),
+                First::Going(going) => Some(going),
+            }
+        }
+    };
+    Looked::Going(Ahead {
+        going,
+        form: PhantomData,
+    })
+}
+
+/// Goes on with such a call, whose loads may outlive it.
+#[allow(private_bounds, reason = "nobody needs to name it")]
+pub async fn refreshed_in_background<R, S, C, D, F>(
+    ahead: Ahead<'_, R, F>,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value> + Send + Sync + 'static,
+    body: impl Future<Output = R> + Send + 'static,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue> + Send + 'static,
+    S: 'static,
+    C: ErrorSharing<R::Error> + Send + Sync + 'static,
+    D: Codec + 'static,
+    F: Form + 'static,
+{
+    match ahead.going {
+        None => body.await,
+        Some(going) => {
+            Box::pin(in_background::<R, S, C, D, F>(
+                *going, sharing, storing, body,
+            ))
+            .await
+        }
+    }
+}
+
+/// Goes on with such a call, which awaits its loads itself.
+#[allow(private_bounds, reason = "nobody needs to name it")]
+pub async fn refreshed_inline<R, S, C, D, F>(
+    ahead: Ahead<'_, R, F>,
+    _shape: S,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+    F: Form,
+{
+    match ahead.going {
+        None => body.await,
+        Some(going) => Box::pin(inline::<R, S, C, D, F>(*going, sharing, storing, body)).await,
+    }
+}
+
+/// What an argument must be that a load takes along which outlives the call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be taken along into a refresh in the background",
+    label = "borrowed by the call, which the refresh outlives, and it cannot be cloned",
+    note = "derive `Clone` for it (cheap for what holds a pool or an `Arc`), pass an `Arc` of it, or let one caller refresh: `refresh = \"inline\"`"
+)]
+pub trait TakenAlong: ToOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned + ?Sized> TakenAlong for T {}
+
+/// An argument of one's own.
+#[must_use]
+pub fn own<T: TakenAlong + ?Sized>(borrowed: &T) -> T::Owned {
+    borrowed.to_owned()
+}
+
+/// That argument, borrowed as the function has it.
+pub fn lend<T: ?Sized, O: Borrow<T>>(owned: &O) -> &T {
+    owned.borrow()
+}
+
 /// Renders a key of the global cache, as a call does, for the benchmarks.
 #[inline]
 pub fn with_key<T>(write: impl FnOnce(&mut KeyWriter), read: impl FnOnce(&[u8]) -> T) -> T {
@@ -390,7 +546,7 @@ pub fn seal<T: Serialize + DeserializeOwned, C: Codec>(
     version: u32,
     compress_above: usize,
 ) -> Result<Bytes, CacheError> {
-    envelope::seal::<T, C>(key, value, version, bounds(compress_above)).map_err(seal_error)
+    envelope::seal::<T, C>(key, value, (version, None), bounds(compress_above)).map_err(seal_error)
 }
 
 /// Reads what stands in a store of bytes.
@@ -403,7 +559,7 @@ pub fn open<T: DeserializeOwned, C: Codec>(
     bytes: &[u8],
     version: u32,
 ) -> Result<Option<T>, Unreadable> {
-    envelope::open::<T, C>(key, bytes, version, bounds(usize::MAX))
+    envelope::open::<T, C>(key, bytes, version, bounds(usize::MAX)).map(|(value, _)| value)
 }
 
 fn bounds(compress_above: usize) -> Bounds {

@@ -1,5 +1,6 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
+mod aging;
 mod controlled;
 
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use crate::control::Asked;
 use crate::envelope::unpacked_len;
 use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
-use crate::form::{Form, Of, Useless};
+use crate::form::{Form, Of, Opened, Useless};
 use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::Policy;
 use crate::race::{alongside, within};
 use crate::slot::{Reply, Step};
+use crate::staleness::{Age, Freshness};
 use crate::stats::Count;
 use crate::store::{Payload, Stamp};
 use crate::storing::Selects;
@@ -26,6 +28,7 @@ use crate::tally::Tally;
 use crate::timer;
 use crate::token::Token;
 
+pub(crate) use aging::{First, Going, Replacing, first_look, in_background, inline};
 pub(crate) use controlled::{Start, start};
 
 /// The delays between two looks at a lease that another process holds.
@@ -248,6 +251,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Lets a load end whose value has been handed out, and is of no use here: it holds its lease until it has filled.
+    ///
+    /// 1. L lands, and is halted before it fills.
+    /// 2. R has waited for it, finds that a tag was invalidated meanwhile, looks again, and finds L's lease, and its flight landed.
+    /// 3. Without a pause, R has looked too often before L goes on, and loads for itself; and so do all who waited with it.
+    async fn pause(&self) {
+        let longer = 1.5_f64.powi(i32::try_from(self.looks).unwrap_or(i32::MAX));
+        let delay = FIRST_LOOK.mul_f64(longer.min(100.0)).min(SLOWEST_LOOK);
+        timer::sleep(delay.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+    }
+
     /// Waits until a lease is over; `None` to look again.
     async fn wait_for(&mut self, token: Token) -> Option<Turn> {
         let wait = self.inner.settings.wait;
@@ -330,7 +344,46 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What a call returns that has read this value; `None` if that is none for it.
+    /// What a call returns that has read this value, and what that is to it; `None` if it is none for it.
+    fn find<R, S, D, F>(
+        &mut self,
+        token: Token,
+        payload: &Payload,
+        storing: &impl Selects<R::Value>,
+    ) -> Option<(R, Freshness)>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        D: Codec,
+        F: Form,
+    {
+        // As good as absent, unless it turns out to be a value.
+        let unreadable = self.unreadable.replace(token);
+        let found = self.open::<_, D, F>(payload);
+        let (value, age) = match found {
+            Ok(found) => found,
+            Err(useless) => {
+                self.tally.add(match useless {
+                    Useless::Unreadable => Count::unreadable,
+                    Useless::Outdated => Count::outdated,
+                });
+                return None;
+            }
+        };
+        let freshness = self.inner.freshness(age, self.policy);
+        match freshness {
+            Freshness::Over => return None,
+            Freshness::Fresh => self.keep((value.as_ref(), age), payload, storing),
+            Freshness::Due | Freshness::Stale | Freshness::Held => {}
+        }
+        let Some(value) = R::from_stored(value) else {
+            self.tally.add(Count::unreadable);
+            return None;
+        };
+        self.unreadable = unreadable;
+        Some((value, freshness))
+    }
+
+    /// The same where what is stale is to be replaced by whoever looks next, if at all.
     fn hit<R, S, D, F>(
         &mut self,
         token: Token,
@@ -342,21 +395,16 @@ impl<'a> Call<'a> {
         D: Codec,
         F: Form,
     {
-        let found = self.open::<_, D, F>(payload);
-        if let Ok(value) = &found {
-            self.keep(value.as_ref(), payload, storing);
-        }
-        let useless = match found.map(R::from_stored) {
-            Ok(Some(value)) => {
-                self.tally.add(Count::hits);
-                return Some(value);
+        match self.find::<R, S, D, F>(token, payload, storing)? {
+            (_, Freshness::Held) => {
+                self.unreadable = Some(token);
+                None
             }
-            Ok(None) | Err(Useless::Unreadable) => Count::unreadable,
-            Err(Useless::Outdated) => Count::outdated,
-        };
-        self.tally.add(useless);
-        self.unreadable = Some(token);
-        None
+            (value, freshness) => {
+                self.tally.add(aging::count_of(freshness));
+                Some(value)
+            }
+        }
     }
 
     fn of(&self) -> Of<'_> {
@@ -371,17 +419,27 @@ impl<'a> Call<'a> {
     fn open<T: CacheValue, D: Codec, F: Form>(
         &self,
         payload: &Payload,
-    ) -> Result<Option<T>, Useless> {
+    ) -> Result<Opened<T>, Useless> {
         const NONE: &Seen = &Vec::new();
         F::open::<T, D>(self.of(), payload, self.seen.as_ref().unwrap_or(NONE))
     }
 
     /// Keeps a value that was read in this process, where the call site asks for it.
-    fn keep<T: CacheValue>(&self, value: Option<&T>, payload: &Payload, storing: &impl Selects<T>) {
+    fn keep<T: CacheValue>(
+        &self,
+        (value, age): (Option<&T>, Option<Age>),
+        payload: &Payload,
+        storing: &impl Selects<T>,
+    ) {
         if let (Some(stamp), Payload::Sealed(bytes)) = (self.stamp, payload)
             && let Some(ttl) = self.policy.local_ttl_of(value, storing)
         {
             let version = self.policy.site_version();
+            let undisturbed = age.map_or(Duration::MAX, |age| {
+                let now = self.inner.settings.clock.unix_ms();
+                age.undisturbed(now, self.policy.beyond_ttl())
+            });
+            let ttl = ttl.min(undisturbed);
             self.inner.store.keep(
                 &self.key,
                 value.cloned(),
@@ -392,10 +450,23 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// How long a value lives that is stored now; `None` if that is too short to store it.
-    fn life(&self, ttl: Duration) -> Option<Duration> {
+    /// Now, by the clock that values grow old by.
+    fn now(&self) -> Instant {
+        self.inner.settings.clock.instant()
+    }
+
+    /// How long a value lives that is stored now and took so long to load, and what is told of its age; `None` if that is too short
+    /// to store it.
+    fn life(&self, ttl: Duration, took: Duration) -> Option<(Duration, Option<Age>)> {
         let ttl = self.inner.settings.jittered(ttl);
-        (ttl >= Duration::from_millis(1)).then_some(ttl)
+        if ttl < Duration::from_millis(1) {
+            return None;
+        }
+        let Some(staleness) = self.policy.beyond_ttl() else {
+            return Some((ttl, None));
+        };
+        let age = Age::new(self.inner.settings.clock.unix_ms(), ttl, took);
+        Some((ttl.saturating_add(staleness.kept()), Some(age)))
     }
 
     /// What was loaded in the form that the store keeps; `None`, and counted, where it cannot be stored.
@@ -403,8 +474,9 @@ impl<'a> Call<'a> {
         &self,
         value: Option<&T>,
         generations: &[Token],
+        age: Option<Age>,
     ) -> Option<Payload> {
-        match F::payload::<T, D>(self.of(), value, generations) {
+        match F::payload::<T, D>(self.of(), value, generations, age) {
             Ok(payload) => Some(payload),
             Err(error) => {
                 self.tally.add(error.count());
@@ -416,9 +488,6 @@ impl<'a> Call<'a> {
 
     /// Stores what was loaded, if the lease still stands.
     async fn fill(&mut self, lease: &Lease, payload: Payload, ttl: Duration) {
-        let Some(ttl) = self.life(ttl) else {
-            return self.release(lease).await;
-        };
         // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
         if let Ok(reply) = self
             .step(Step::Fill(lease.seat.token(), payload), ttl)
@@ -571,10 +640,13 @@ where
                     // It joined by the lease, which a tag's invalidation leaves as it is: the tags are to be read now.
                     Landing::Value(payload) if call.see().await.is_ok() => {
                         match call.open::<_, D, F>(payload) {
-                            Ok(value) => R::from_stored(value),
+                            Ok((value, _)) => R::from_stored(value),
                             Err(Useless::Unreadable) => None,
                             // Not alone, but with the others who waited in vain: one of them is to load.
-                            Err(Useless::Outdated) => continue,
+                            Err(Useless::Outdated) => {
+                                call.pause().await;
+                                continue;
+                            }
                         }
                     }
                     Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
@@ -614,7 +686,9 @@ where
     call.tally.add(Count::misses);
     call.tally.add(Count::loads);
     let generations = call.generations().await;
+    let began = call.now();
     let returned = alongside(body, lease.renew()).await;
+    let took = call.now().saturating_duration_since(began);
     let (value, ttl) = match returned.view() {
         View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
         View::Absent => (None, call.policy.ttl_of_none()),
@@ -631,11 +705,12 @@ where
         let shared = F::shared(value, version, generations.as_deref().unwrap_or_default());
         lease.seat.land(Landing::Value(shared));
     }
-    let (Some(ttl), Some(generations)) = (ttl, generations) else {
+    let life = ttl.and_then(|ttl| call.life(ttl, took));
+    let (Some((ttl, age)), Some(generations)) = (life, generations) else {
         call.release(&lease).await;
         return returned;
     };
-    match call.payload::<_, D, F>(value, &generations) {
+    match call.payload::<_, D, F>(value, &generations, age) {
         Some(payload) => call.fill(&lease, payload, ttl).await,
         None => call.release(&lease).await,
     }

@@ -10,7 +10,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
         ///
-        /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `misses`, `joins`, `refreshes`,
+        /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `stale_hits`, `misses`, `joins`, `refreshes`,
         /// `unanswered` and the `bypasses_…`.
         /// Calls while the cache is [switched off](crate::Mode) are the plain call, and not counted.
         ///
@@ -77,6 +77,9 @@ counters! {
     hits,
     /// Calls answered from the local tier in front of it.
     local_hits,
+    /// Calls answered with a value past its TTL: see the options `stale_while_revalidate`, `stale_if_error` and `timeout` of
+    /// [`#[cached]`](macro@crate::cached).
+    stale_hits,
     /// Calls that found no usable value and ran the body to fill the slot.
     misses,
     /// Calls answered by a load that another caller ran.
@@ -85,6 +88,9 @@ counters! {
     refreshes,
     /// Calls within [`only_cached`](crate::only_cached) that had nothing to answer with. The body did not run.
     unanswered,
+    /// Loads to replace a value at or near the end of its TTL, in the background or inline. Not calls: whoever is answered
+    /// meanwhile is counted as a hit.
+    revalidations,
     /// Runs of the annotated function's body by calls that went through the cache.
     loads,
     /// Loads that returned an error.
@@ -169,6 +175,7 @@ impl Stats {
     pub const fn calls(&self) -> u64 {
         self.hits
             + self.local_hits
+            + self.stale_hits
             + self.misses
             + self.joins
             + self.refreshes
@@ -186,6 +193,8 @@ impl Stats {
     #[allow(clippy::cast_precision_loss, reason = "it is a share")]
     pub fn hit_ratio(&self) -> Option<f64> {
         let calls = self.calls();
-        (calls > 0).then(|| (self.hits + self.local_hits + self.joins) as f64 / calls as f64)
+        (calls > 0).then(|| {
+            (self.hits + self.local_hits + self.stale_hits + self.joins) as f64 / calls as f64
+        })
     }
 }

@@ -35,7 +35,7 @@ const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_ROUNDS: usize = 3;
 
 /// The tags of one call.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tags {
     keys: Vec<RenderedKey>,
 }
@@ -120,7 +120,9 @@ fn generation(reply: &Reply<Payload>) -> Option<Token> {
 
 /// Gives a tag a generation, or finds the one that somebody else gave it.
 async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token> {
-    let payload = inner.payload::<(), MessagePack>(key, Some(&()), 0).ok()?;
+    let payload = inner
+        .payload::<(), MessagePack>(key, Some(&()), (0, None))
+        .ok()?;
     for _ in 0..MAX_ROUNDS {
         let lease = inner.tokens.next();
         let step = Step::Acquire { lease, over: None };

@@ -27,6 +27,11 @@ impl<'a> Tally<'a> {
         Self { inner, at }
     }
 
+    /// Which counters that are.
+    pub(crate) fn at(&self) -> At {
+        self.at
+    }
+
     #[inline]
     pub(crate) fn add(&self, count: Count) {
         match self.at {

@@ -35,7 +35,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::Tick;
 
@@ -45,12 +45,13 @@ use crate::clock::Tick;
 /// By it values live in the embedded store and in the local tier, for exactly their TTL (without the jitter of other caches), and
 /// leases and fences in the embedded store. What waits, waits as ever: for another's load, for the store, and until a
 /// lease is renewed. So a test that advances the clock beyond a lease while its load runs sees what becomes of a load that was
-/// suspended for so long: it is not stored. A Redis server has a clock of its own.
+/// suspended for so long: it is not stored. A Redis server has a clock of its own, by which values leave it; whether one that it
+/// still has is fresh, stale or due for a refresh is told by this clock, there as well.
 ///
 /// Two clocks are equal if they are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct TestClock {
-    began: (Tick, Instant),
+    began: (Tick, Instant, SystemTime),
     /// In nanoseconds.
     passed: Arc<AtomicU64>,
 }
@@ -60,7 +61,7 @@ impl TestClock {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            began: (Tick::now(), Instant::now()),
+            began: (Tick::now(), Instant::now(), SystemTime::now()),
             passed: Arc::default(),
         }
     }
@@ -85,7 +86,12 @@ impl TestClock {
     }
 
     pub(crate) fn instant(&self) -> Instant {
-        let (_, began) = self.began;
+        let (_, began, _) = self.began;
+        began.checked_add(self.elapsed()).unwrap_or(began)
+    }
+
+    pub(crate) fn system_time(&self) -> SystemTime {
+        let (_, _, began) = self.began;
         began.checked_add(self.elapsed()).unwrap_or(began)
     }
 }

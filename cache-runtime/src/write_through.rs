@@ -75,7 +75,7 @@ impl Effects {
             key,
             version,
         };
-        match F::payload::<V, D>(of, Some(value), generations) {
+        match F::payload::<V, D>(of, Some(value), generations, None) {
             // After an error it is not known whether it was stored: the fence is lowered, which drops it.
             Ok(payload) => drop(self.put(payload, ttl).await),
             Err(error) => {

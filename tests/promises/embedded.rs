@@ -2,12 +2,18 @@
 
 mod suite;
 
+use cache_runtime::test_util::TestClock;
 use cache_runtime::{Cache, CacheConfig};
 
 /// Makes the cache of the annotated functions.
 fn install() {
     let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
     assert!(cache_runtime::install(cache).is_ok(), "installed once");
+}
+
+/// A cache of this store by another clock.
+fn timed(clock: &TestClock) -> Cache {
+    Cache::new(CacheConfig::embedded().clock(clock)).expect("a cache")
 }
 
 /// A cache that shares the store, as another process does: there is none.

@@ -5,17 +5,26 @@ mod suite;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use cache_runtime::test_util::TestClock;
 use cache_runtime::{Cache, CacheConfig};
 use cache_tests::RedisServer;
 
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
 /// The budget is generous: this server is well, and the machine may be slow.
-fn cache() -> Cache {
-    let config = CacheConfig::redis(&SERVER.url())
+fn config() -> CacheConfig {
+    CacheConfig::redis(&SERVER.url())
         .expect("a URL")
-        .store_budget(Duration::from_secs(20));
-    Cache::new(config).expect("a cache")
+        .store_budget(Duration::from_secs(20))
+}
+
+fn cache() -> Cache {
+    Cache::new(config()).expect("a cache")
+}
+
+/// A cache of this store by another clock.
+fn timed(clock: &TestClock) -> Cache {
+    Cache::new(config().clock(clock)).expect("a cache")
 }
 
 /// Makes the cache of the annotated functions.

@@ -1,4 +1,4 @@
-//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
+//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -6,6 +6,7 @@ use syn::parse::ParseStream;
 use syn::{Expr, Ident, Path, parenthesized, token};
 
 use super::allow::{Findings, OF_CACHED};
+use super::staleness::Staleness;
 use super::storing::{Storing, Ttl};
 use super::{
     KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
@@ -20,6 +21,7 @@ pub(crate) struct Cached {
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
     pub(crate) storing: Storing,
+    pub(crate) staleness: Staleness,
     pub(crate) skip: Option<Vec<Ident>>,
     pub(crate) cache: Option<Expr>,
     pub(crate) allow: Findings,
@@ -42,6 +44,11 @@ impl Cached {
             "when",
             "none_ttl",
             "local_ttl",
+            "stale_while_revalidate",
+            "stale_if_error",
+            "refresh_ahead",
+            "timeout",
+            "refresh",
             "version",
             "codec",
             "tags",
@@ -53,6 +60,7 @@ impl Cached {
         let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
         let (mut cache, mut runtime) = (None, None);
         let mut storing = Storing::default();
+        let mut staleness = Staleness::default();
         let mut skip = Some(Vec::new());
         let mut allow = Findings::default();
         each(tokens, errors, |input, errors| {
@@ -70,7 +78,7 @@ impl Cached {
             if !options.admit(&name, errors) {
                 return skip_value(input);
             }
-            if storing.read(&name, input, errors)? {
+            if storing.read(&name, input, errors)? || staleness.read(&name, input)? {
                 return Ok(());
             }
             match name.to_string().as_str() {
@@ -99,22 +107,10 @@ impl Cached {
                 format!("`key` is missing: what tells two calls apart, as in {EXAMPLE}"),
             );
         }
-        if let (Some(ttl), Some((local_ttl, value))) = (storing.fixed_ttl(), &local_ttl)
-            && *local_ttl > ttl
-        {
-            errors.push(syn::Error::new_spanned(
-                value,
-                "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
-                 `ttl = \"1h\", local_ttl = \"5s\"`",
-            ));
+        if let Some((ms, value)) = &local_ttl {
+            local_ttl_conflicts(*ms, value, &storing, errors);
         }
-        if let (false, Some((_, local_ttl))) = (storing.tags.is_empty(), &local_ttl) {
-            errors.push(syn::Error::new_spanned(
-                local_ttl,
-                "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
-                 invalidation of one; keep one of the two",
-            ));
-        }
+        staleness.conflicts(&options, errors);
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);
         let policy = ttl.map(|ttl| Policy {
             ttl,
@@ -125,11 +121,30 @@ impl Cached {
             key,
             policy,
             storing,
+            staleness,
             skip,
             cache,
             allow,
             runtime,
         }
+    }
+}
+
+/// Reports what does not go together with `local_ttl`.
+fn local_ttl_conflicts(ms: u64, value: &Expr, storing: &Storing, errors: &mut Errors) {
+    if storing.fixed_ttl().is_some_and(|ttl| ms > ttl) {
+        errors.push(syn::Error::new_spanned(
+            value,
+            "`local_ttl` is longer than `ttl`: a value is kept in this process for a part of its life, as in \
+             `ttl = \"1h\", local_ttl = \"5s\"`",
+        ));
+    }
+    if !storing.tags.is_empty() {
+        errors.push(syn::Error::new_spanned(
+            value,
+            "`local_ttl` with `tags`: a value that is kept in this process is not told of its tags, and would outlive an \
+             invalidation of one; keep one of the two",
+        ));
     }
 }
 

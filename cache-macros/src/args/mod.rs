@@ -5,6 +5,7 @@ pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
+pub(crate) mod staleness;
 pub(crate) mod storing;
 pub(crate) mod write_through;
 

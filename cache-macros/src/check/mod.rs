@@ -4,6 +4,7 @@
 
 mod scope;
 mod signature;
+mod taken_along;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -11,16 +12,19 @@ use syn::{Data, DeriveInput, Expr, Fields, Member, Path, Type, Variant};
 
 use self::scope::{Scope, Subject};
 use self::signature::{cacheable_return, told_parameters, wrappable};
+use self::taken_along::taken_along;
 use crate::args;
 use crate::args::allow::Findings;
 use crate::args::cached::Policy;
 use crate::args::invalidates::OnError;
+use crate::args::staleness::Staleness;
 use crate::args::storing::{Storing, Ttl};
 use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
 use crate::template::Template;
 
 pub(crate) use self::scope::{Key, Place, Resolved, Step};
+pub(crate) use self::taken_along::Taken;
 
 /// A `#[cached]` function.
 pub(crate) struct Cached<'a> {
@@ -29,6 +33,9 @@ pub(crate) struct Cached<'a> {
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) storing: Storing,
+    pub(crate) staleness: Staleness,
+    /// What a load takes along that may outlive its call; `None` if none may.
+    pub(crate) taken_along: Option<Vec<Taken>>,
     pub(crate) tags: Vec<Resolved>,
     pub(crate) cache: Option<Expr>,
     pub(crate) allow: Findings,
@@ -109,12 +116,28 @@ pub(crate) fn cached<'a>(
     let tags = tags(&mut args.storing, &scope, errors);
     let body = wrappable(function, "cached", errors);
     cacheable_return(function, "remove `#[cached]`", errors);
+    if let Some(place) = args.staleness.if_error()
+        && is_no_result(&function.returned())
+    {
+        errors.at(
+            place,
+            "`stale_if_error` returns an older value in the place of an `Err`, and this function returns no `Result`",
+        );
+    }
+    let taken_along = match body {
+        Some(body) if args.staleness.is_in_background() => {
+            Some(taken_along(function, body, errors))
+        }
+        _ => None,
+    };
     Some(Cached {
         function,
         body: body?,
         key: key?,
         policy: args.policy?,
         storing: args.storing,
+        staleness: args.staleness,
+        taken_along,
         tags,
         cache: args.cache,
         allow: args.allow,

@@ -2,9 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
+use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::site::Site;
+use super::taken_along::owning;
 use super::{codec, given, local, policy_of, selection, shape, writing};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
@@ -33,10 +35,12 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         key,
         policy,
         storing,
+        staleness,
+        taken_along,
         tags,
-        cache,
         allow,
         runtime,
+        ..
     } = plan;
     let returned = function.returned();
     let site = Site {
@@ -50,6 +54,79 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         allow,
     };
     let shape = shape(runtime, &returned);
+    // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
+    // it once if all these are at one place, and the return type is the place for it.
+    let at_return = returned.span().resolved_at(here);
+    let (handle, begin) = begin(plan, &returned, at_return);
+    let before = quote_spanned! {here=>
+        let site: &'static #runtime::CallSite = #site;
+        let shape = #shape;
+        let sharing = {
+            #[allow(unused_imports)]
+            use #runtime::{ViaClone as _, ViaNothing as _};
+            (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
+        };
+        #handle
+        let call = #begin;
+    };
+    let selection = selection(storing, &policy.ttl, function);
+    let (owned, body) = owning(taken_along.as_deref().unwrap_or_default(), body, runtime);
+    function.wrap(&body, &before, |body| {
+        let runtime = super::respanned(runtime, at_return);
+        // Likewise a codec that is none, at the place where it is named.
+        let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
+        let at_codec = super::respanned(&runtime, at);
+        if staleness.is_any() {
+            let calls = super::staleness::Calls {
+                plan,
+                returned: &returned,
+                selection: &selection,
+                codec: &codec,
+                runtime: &at_codec,
+                at: at_return,
+            };
+            return calls.expand(&owned, &body);
+        }
+        let cached = if selection.is_empty() && tags.is_empty() {
+            quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
+        } else {
+            let cached = local(if tags.is_empty() {
+                "cached_by"
+            } else {
+                "cached_with_tags"
+            });
+            quote_spanned! {at=> {
+                let storing = #runtime::every::<#returned, _>(&shape) #selection;
+                #at_codec::#cached::<_, _, _, #codec>(call, shape, sharing, storing, body).await
+            }}
+        };
+        quote_spanned! {at_return=>
+            let body = ::core::pin::pin!(#body);
+            match call {
+                #runtime::Begun::Plain => body.await,
+                #runtime::Begun::Hit(value) => value,
+                #runtime::Begun::Cached(call) => #cached,
+            }
+        }
+    })
+}
+
+/// `begin(…)`, and the statement in front of it, if it needs one.
+fn begin(
+    plan: &Cached<'_>,
+    returned: &Type,
+    at_return: Span,
+) -> (Option<TokenStream>, TokenStream) {
+    let here = Span::mixed_site();
+    let Cached {
+        function,
+        key,
+        policy,
+        tags,
+        cache,
+        runtime,
+        ..
+    } = plan;
     let tagged = (!tags.is_empty()).then(|| {
         let tags = tags.iter().map(writing);
         quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
@@ -62,9 +139,6 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
         }
     };
-    // A value that cannot be stored is an error of both calls, of the future and of the `await`. The compiler reports
-    // it once if all these are at one place, and the return type is the place for it.
-    let at_return = returned.span().resolved_at(here);
     let (handle, begin) = {
         let at = super::respanned(runtime, at_return);
         match cache {
@@ -90,45 +164,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         }
         Ttl::Fixed(_) | Ttl::OfValue(_) => None,
     };
-    let before = quote_spanned! {here=>
-        let site: &'static #runtime::CallSite = #site;
-        let shape = #shape;
-        let sharing = {
-            #[allow(unused_imports)]
-            use #runtime::{ViaClone as _, ViaNothing as _};
-            (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
-        };
-        #handle
-        let call = #begin #living #tagged;
-    };
-    let selection = selection(storing, &policy.ttl, function);
-    function.wrap(body, &before, |body| {
-        let runtime = super::respanned(runtime, at_return);
-        // Likewise a codec that is none, at the place where it is named.
-        let (at, codec) = (codec_span(storing).unwrap_or(at_return), codec(storing.codec.as_ref(), &runtime, at_return));
-        let at_codec = super::respanned(&runtime, at);
-        let cached = if selection.is_empty() && tags.is_empty() {
-            quote_spanned!(at=> #at_codec::cached::<_, _, _, #codec>(call, shape, sharing, body).await)
-        } else {
-            let cached = local(if tags.is_empty() {
-                "cached_by"
-            } else {
-                "cached_with_tags"
-            });
-            quote_spanned! {at=> {
-                let storing = #runtime::every::<#returned, _>(&shape) #selection;
-                #at_codec::#cached::<_, _, _, #codec>(call, shape, sharing, storing, body).await
-            }}
-        };
-        quote_spanned! {at_return=>
-            let body = ::core::pin::pin!(#body);
-            match call {
-                #runtime::Begun::Plain => body.await,
-                #runtime::Begun::Hit(value) => value,
-                #runtime::Begun::Cached(call) => #cached,
-            }
-        }
-    })
+    (handle, quote_spanned!(here=> #begin #living #tagged))
 }
 
 fn codec_span(storing: &Storing) -> Option<Span> {
@@ -141,6 +177,7 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
     let Cached {
         policy,
         storing,
+        staleness,
         tags,
         runtime,
         ..
@@ -152,6 +189,7 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
     let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
+    let staleness = super::staleness::policy(runtime, staleness);
     let policy = policy_of(runtime, &policy.ttl, storing.version);
-    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged))
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged #staleness))
 }

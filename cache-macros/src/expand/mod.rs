@@ -8,10 +8,12 @@ pub(crate) mod cached;
 pub(crate) mod invalidates;
 pub(crate) mod key_part;
 mod site;
+mod staleness;
+mod taken_along;
 mod value_type;
 pub(crate) mod write_through;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Type};
@@ -153,10 +155,19 @@ fn given(value: &Expr, function: &Function) -> TokenStream {
 
 fn replace_self(tokens: TokenStream, receiver: &Ident) -> TokenStream {
     use proc_macro2::Group;
-    tokens
-        .into_iter()
-        .map(|token| match token {
-            TokenTree::Ident(this) if this == "self" => {
+    let mut tokens = tokens.into_iter().peekable();
+    let next = || {
+        let token = tokens.next()?;
+        // `self::` is a module.
+        let is_path = matches!(
+            tokens.peek(),
+            Some(TokenTree::Punct(colon)) if colon.as_char() == ':' && colon.spacing() == Spacing::Joint
+        );
+        Some((token, is_path))
+    };
+    std::iter::from_fn(next)
+        .map(|(token, is_path)| match token {
+            TokenTree::Ident(this) if this == "self" && !is_path => {
                 let mut renamed = receiver.clone();
                 renamed.set_span(this.span().resolved_at(receiver.span()));
                 TokenTree::Ident(renamed)

@@ -13,7 +13,6 @@ use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::Policy;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
-use crate::store::Payload;
 use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tally::Tally;
@@ -166,7 +165,9 @@ where
     call.tally.add(Count::refreshes);
     call.tally.add(Count::loads);
     let generations = call.generations().await;
+    let began = call.now();
     let returned = body.await;
+    let took = call.now().saturating_duration_since(began);
     let (value, ttl) = match returned.view() {
         View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
         View::Absent => (None, call.policy.ttl_of_none()),
@@ -175,35 +176,53 @@ where
             return returned;
         }
     };
-    let ttl = ttl.and_then(|ttl| call.life(ttl));
-    let stored = match (ttl, generations) {
-        (Some(ttl), Some(generations)) => match call.payload::<_, D, F>(value, &generations) {
-            Some(value) => call.put_over(token, value, ttl).await,
-            None => false,
-        },
-        _ => false,
-    };
-    if !stored {
+    let over = call
+        .put_over::<_, D, F>(token, value, ttl, generations, took)
+        .await;
+    if over != Over::Stored {
         call.drop_older().await;
     }
     returned
 }
 
+/// What came of replacing a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It was.
+    Stored,
+    /// It was gone, or may have been.
+    Gone,
+    /// There is nothing to put in its place.
+    Unstorable,
+}
+
 impl Call<'_> {
-    /// Replaces the value `token`; `false` if that is gone, or may be.
-    async fn put_over(&mut self, token: Token, value: Payload, ttl: Duration) -> bool {
-        let next = self.inner.tokens.next();
-        let step = Step::Refresh { token, next, value };
-        let Ok(reply) = self.step(step, ttl).await else {
-            return false;
+    /// Replaces the value `token` by one that took so long to load.
+    pub(super) async fn put_over<T: CacheValue, D: Codec, F: Form>(
+        &mut self,
+        token: Token,
+        value: Option<&T>,
+        ttl: Option<Duration>,
+        generations: Option<Vec<Token>>,
+        took: Duration,
+    ) -> Over {
+        let life = ttl.and_then(|ttl| self.life(ttl, took));
+        let (Some((ttl, age)), Some(generations)) = (life, generations) else {
+            return Over::Unstorable;
         };
-        let stored = matches!(reply, Reply::Done);
-        self.tally.add(if stored {
-            Count::fills
-        } else {
-            Count::fills_refused
-        });
-        stored
+        let Some(value) = self.payload::<_, D, F>(value, &generations, age) else {
+            return Over::Unstorable;
+        };
+        let next = self.inner.tokens.next();
+        let Ok(reply) = self.step(Step::Refresh { token, next, value }, ttl).await else {
+            return Over::Gone;
+        };
+        let (over, count) = match reply {
+            Reply::Done => (Over::Stored, Count::fills),
+            _ => (Over::Gone, Count::fills_refused),
+        };
+        self.tally.add(count);
+        over
     }
 
     /// Drops what may have been loaded before this call began, as an invalidation does. If the store does not take it within what
@@ -214,7 +233,7 @@ impl Call<'_> {
     /// 3. A replaces `a` by what it has loaded.
     /// 4. B is refused. It must not return and leave A's value there; nor may it replace that, which may have been stored after
     ///    an invalidation that B's has not seen.
-    async fn drop_older(&mut self) {
+    pub(super) async fn drop_older(&mut self) {
         let dropped = self.step(Step::Invalidate, Duration::ZERO).await;
         if dropped.is_err() && self.inner.mode() != Mode::Detached {
             self.tally.add(Count::invalidations_queued);

@@ -8,6 +8,7 @@ mod loading;
 mod outcomes;
 mod own_cache;
 mod patterns;
+mod staleness;
 mod stampede;
 mod storing;
 mod tags;

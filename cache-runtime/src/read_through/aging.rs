@@ -1,0 +1,478 @@
+//! Calls that find a value near or beyond the end of its TTL: what they are answered with, and which of them replaces it.
+//!
+//! To replace a value is the right of one caller of the whole fleet at a time: a lease in a slot of its own, which is named after the
+//! *token* of the value and not after its key. Under the key, promise 1 would be lost:
+//!
+//! 1. L reads a stale value, takes the lease of the key's replacement, and begins to load the old row.
+//! 2. A mutation commits, and its invalidation completes. The value is loaded anew, and grows stale before L has ended.
+//! 3. R begins, reads the new value, finds L's lease, and would be handed the old row when L ends.
+//!
+//! A token is used once: who finds a lease by it has read the very value that the load began after, and no invalidation of it had
+//! completed then. What the load brings replaces that value and no other ([`Step::Refresh`]), so that it never outlives an
+//! invalidation.
+//!
+//! When a load has ended, well or not, a mark stands in the place of the lease for a moment: those who waited elsewhere find out, and
+//! a source that fails is left alone for so long.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::controlled::Over;
+use super::{Call, Landing, Lease, MAX_LOOKS, Turn, go_on};
+use crate::budget::Budget;
+use crate::cache::Inner;
+use crate::codec::{Codec, MessagePack};
+use crate::control::Asked;
+use crate::form::Form;
+use crate::key::RenderedKey;
+use crate::lock::lock;
+use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::policy::Policy;
+use crate::race::{alongside, within};
+use crate::slot::{Reply, Step};
+use crate::staleness::{Freshness, Staleness};
+use crate::stats::Count;
+use crate::store::Payload;
+use crate::storing::Selects;
+use crate::tags::{Seen, Tags};
+use crate::tally::{At, Tally};
+use crate::timer;
+use crate::token::Token;
+
+/// What stands in front of a value's token in the key of the slot that its replacement is leased in: no key of a template begins so.
+const MARK: &str = "%r:";
+
+/// How long a value is left as it is after a load that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long this process does not ask again for the right to replace a value that another has.
+const ELSEWHERE: Duration = Duration::from_millis(100);
+
+/// The values that this process is replacing.
+#[derive(Debug, Default)]
+pub(crate) struct Replacing(Mutex<HashSet<Token>>);
+
+impl Replacing {
+    /// How many at once. Beyond it, a value is replaced by a later call.
+    const MAX: usize = 1000;
+
+    /// The right to do so in this process; `None` if another call has it.
+    fn begin(self: &Arc<Self>, token: Token) -> Option<Replacement> {
+        let mut replacing = lock(&self.0);
+        let is_ours = replacing.len() < Self::MAX && replacing.insert(token);
+        drop(replacing);
+        is_ours.then(|| Replacement {
+            of: self.clone(),
+            token,
+        })
+    }
+}
+
+/// One value that is being replaced, until this is dropped.
+#[derive(Debug)]
+struct Replacement {
+    of: Arc<Replacing>,
+    token: Token,
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        lock(&self.of.0).remove(&self.token);
+    }
+}
+
+/// A call after its first look.
+pub(crate) enum First<'a, R> {
+    /// It needs no more than this.
+    Hit(R),
+    /// Its body is needed.
+    Going(Box<Going<'a, R>>),
+}
+
+/// A call whose body is needed.
+#[derive(Debug)]
+pub(crate) struct Going<'a, R> {
+    call: Call<'a>,
+    with: With<R>,
+}
+
+/// What it goes on with.
+#[derive(Debug)]
+enum With<R> {
+    /// As any other call, after this look.
+    Looked(Option<Result<Reply<Payload>, Count>>),
+    /// A value to be returned, counted so, and replaced.
+    Refresh(R, Count, Replacement),
+    /// A value to be returned if a load fails.
+    Held(R, Token),
+}
+
+/// Looks for a value.
+pub(crate) async fn first_look<'a, R, S, D, F>(
+    mut call: Call<'a>,
+    storing: &impl Selects<R::Value>,
+) -> First<'a, R>
+where
+    R: Outcome<S, Value: CacheValue>,
+    D: Codec,
+    F: Form,
+{
+    let with = if call.asked == Asked::Nothing {
+        match call.look().await {
+            Ok(Reply::Hit(token, payload)) => {
+                match call.find::<R, S, D, F>(token, &payload, storing) {
+                    None => With::Looked(None),
+                    Some((value, Freshness::Held)) => With::Held(value, token),
+                    Some((value, freshness)) => {
+                        let count = count_of(freshness);
+                        let replacing = || call.inner.replacing.begin(token);
+                        let is_to_be_replaced = freshness != Freshness::Fresh;
+                        let Some(replacement) = is_to_be_replaced.then(replacing).flatten() else {
+                            call.tally.add(count);
+                            return First::Hit(value);
+                        };
+                        With::Refresh(value, count, replacement)
+                    }
+                }
+            }
+            looked => With::Looked(Some(looked)),
+        }
+    } else {
+        With::Looked(None)
+    };
+    First::Going(Box::new(Going { call, with }))
+}
+
+/// What a call is counted as that returned such a value.
+pub(super) fn count_of(freshness: Freshness) -> Count {
+    match freshness {
+        Freshness::Fresh | Freshness::Due => Count::hits,
+        Freshness::Stale | Freshness::Held | Freshness::Over => Count::stale_hits,
+    }
+}
+
+/// Goes on, with loads that outlive the call in tasks of the runtime that it runs in. Outside of one it is [`inline`].
+///
+/// # Cancel safety
+///
+/// A load in the background goes on. Otherwise as [`inline`].
+pub(crate) async fn in_background<R, S, C, D, F>(
+    going: Going<'_, R>,
+    sharing: C,
+    storing: impl Selects<R::Value> + Send + Sync + 'static,
+    body: impl Future<Output = R> + Send + 'static,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue> + Send + 'static,
+    S: 'static,
+    C: ErrorSharing<R::Error> + Send + Sync + 'static,
+    D: Codec + 'static,
+    F: Form + 'static,
+{
+    let Ok(runtime) = Handle::try_current() else {
+        return inline::<R, S, C, D, F>(going, sharing, storing, body).await;
+    };
+    let Going { mut call, with } = going;
+    match with {
+        With::Refresh(value, count, replacement) => {
+            call.tally.add(count);
+            let task = Task::of(call);
+            runtime.spawn(async move {
+                let mut call = task.call();
+                if let Ok(Turn::Lead(lease)) =
+                    call.of_replacement(replacement.token).acquire().await
+                {
+                    let token = replacement.token;
+                    replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
+                        .await;
+                } else {
+                    timer::sleep(ELSEWHERE).await;
+                }
+            });
+            value
+        }
+        With::Held(value, token) => {
+            let Some(limit) = call.policy.beyond_ttl().and_then(Staleness::soft_timeout) else {
+                let going = Going {
+                    call,
+                    with: With::Held(value, token),
+                };
+                return inline::<R, S, C, D, F>(going, sharing, storing, body).await;
+            };
+            let until = Instant::now() + limit;
+            let left = || until.saturating_duration_since(Instant::now());
+            match call.attend::<R, S, D, F>(token, Some(limit)).await {
+                Attended::Lead(lease) => {
+                    let tally = call.tally;
+                    let task = Task::of(call);
+                    let loading = runtime.spawn(async move {
+                        let mut call = task.call();
+                        replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
+                            .await
+                    });
+                    let loaded = within(left(), loading).await.and_then(Result::ok);
+                    or_stale(loaded, value, tally, Count::misses)
+                }
+                Attended::Alone(reason) => {
+                    call.tally.add(Count::loads);
+                    let loaded = within(left(), body).await;
+                    or_stale(loaded, value, call.tally, reason)
+                }
+                Attended::Answer(answer) => answer,
+                Attended::Stale => or_stale(None, value, call.tally, Count::misses),
+                Attended::Looked(looked) => {
+                    go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
+                }
+            }
+        }
+        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
+    }
+}
+
+/// Goes on, with loads that the call itself awaits.
+///
+/// # Cancel safety
+///
+/// Dropped while it loads: those who wait for the load take it over, or the right to it is given back. The value stays.
+pub(crate) async fn inline<R, S, C, D, F>(
+    going: Going<'_, R>,
+    sharing: C,
+    storing: impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+    F: Form,
+{
+    let Going { mut call, with } = going;
+    match with {
+        With::Refresh(value, count, replacement) => {
+            let token = replacement.token;
+            let Ok(Turn::Lead(lease)) = call.of_replacement(token).acquire().await else {
+                call.tally.add(count);
+                return value;
+            };
+            let loaded =
+                replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body).await;
+            if matches!(loaded.view(), View::Failed(_)) {
+                call.tally.add(count);
+                return value;
+            }
+            call.tally.add(Count::misses);
+            loaded
+        }
+        With::Held(value, token) => match call.attend::<R, S, D, F>(token, None).await {
+            Attended::Lead(lease) => {
+                let loaded =
+                    replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
+                        .await;
+                or_stale(Some(loaded), value, call.tally, Count::misses)
+            }
+            Attended::Alone(reason) => {
+                call.tally.add(Count::loads);
+                or_stale(Some(body.await), value, call.tally, reason)
+            }
+            Attended::Answer(answer) => answer,
+            Attended::Stale => or_stale(None, value, call.tally, Count::misses),
+            Attended::Looked(looked) => {
+                go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
+            }
+        },
+        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
+    }
+}
+
+/// What was loaded, counted so; the stale value, if the load failed or is not over.
+fn or_stale<R, S>(loaded: Option<R>, stale: R, tally: Tally<'_>, count: Count) -> R
+where
+    R: Outcome<S>,
+{
+    match loaded {
+        Some(loaded) if !matches!(loaded.view(), View::Failed(_)) => {
+            tally.add(count);
+            loaded
+        }
+        _ => {
+            tally.add(Count::stale_hits);
+            stale
+        }
+    }
+}
+
+/// What became of the load that is to replace a value.
+enum Attended<R> {
+    /// It is this caller's.
+    Lead(Lease),
+    /// Another's has brought this.
+    Answer(R),
+    /// Another's has failed, or takes too long.
+    Stale,
+    /// The value is gone, and this is there now.
+    Looked(Result<Reply<Payload>, Count>),
+    /// To be loaded without a fill.
+    Alone(Count),
+}
+
+impl<'a> Call<'a> {
+    /// A call, as it were, of the slot that the replacement of a value is leased in.
+    fn of_replacement(&self, token: Token) -> Call<'a> {
+        let (upper, lower) = token.halves();
+        let key = self.inner.render(|writer| {
+            writer.literal(MARK);
+            writer.literal(&format!("{upper:016x}{lower:016x}"));
+        });
+        let policy = Policy::new(Duration::ZERO);
+        let mut call = Call::new(self.inner, key, policy, self.tally, Asked::Nothing);
+        call.budget = self.budget;
+        call
+    }
+
+    /// Takes the right to replace a value, or waits for the one who has it, `limit` at most.
+    async fn attend<R, S, D, F>(&mut self, token: Token, limit: Option<Duration>) -> Attended<R>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        D: Codec,
+        F: Form,
+    {
+        let mut replacement = self.of_replacement(token);
+        let wait = self.inner.settings.wait;
+        replacement.waits_until = limit.map(|limit| Instant::now() + limit.min(wait));
+        while self.looks < MAX_LOOKS {
+            let turn = match replacement.acquire().await {
+                Ok(turn) => Some(turn),
+                Err(leased) => replacement.wait_for(leased).await,
+            };
+            let has_ended = match turn {
+                Some(Turn::Lead(lease)) => return Attended::Lead(lease),
+                Some(Turn::Alone(Count::bypasses_waited)) if limit.is_some() => {
+                    return Attended::Stale;
+                }
+                Some(Turn::Alone(reason)) => return Attended::Alone(reason),
+                Some(Turn::Landed(Landing::Failed(_))) => return Attended::Stale,
+                Some(Turn::Landed(Landing::Value(payload))) => {
+                    let opened = self.open::<R::Value, D, F>(&payload);
+                    let value = opened.ok().and_then(|(value, _)| R::from_stored(value));
+                    if let Some(value) = value {
+                        self.tally.add(Count::joins);
+                        return Attended::Answer(value);
+                    }
+                    true
+                }
+                Some(Turn::Hit(..)) => true,
+                Some(Turn::Landed(Landing::Moved)) | None => false,
+            };
+            match self.look().await {
+                Ok(Reply::Hit(now, _)) if now == token => {
+                    if has_ended {
+                        return Attended::Stale;
+                    }
+                }
+                looked => return Attended::Looked(looked),
+            }
+        }
+        Attended::Alone(Count::bypasses_waited)
+    }
+
+    /// Tells those who wait for a load, and those who would begin another, that it is over.
+    async fn has_ended(&mut self, lease: &Lease) {
+        let (inner, seat) = (self.inner, &lease.seat);
+        let Ok(mark) = inner.payload::<(), MessagePack>(seat.key(), Some(&()), (0, None)) else {
+            return;
+        };
+        let step = Step::Fill(seat.token(), mark);
+        let budget = Budget::of(self.budget);
+        if inner
+            .store
+            .apply(seat.key(), step, PAUSE, budget)
+            .await
+            .is_ok()
+        {
+            seat.settle();
+        }
+    }
+}
+
+/// Loads, and replaces the value `token`, which the caller has the right to. An error leaves it.
+async fn replace<R, S, C, D, F>(
+    call: &mut Call<'_>,
+    token: Token,
+    lease: &Lease,
+    sharing: &C,
+    storing: &impl Selects<R::Value>,
+    body: impl Future<Output = R>,
+) -> R
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    D: Codec,
+    F: Form,
+{
+    call.tally.add(Count::revalidations);
+    call.tally.add(Count::loads);
+    let generations = call.generations().await;
+    let began = call.now();
+    let returned = alongside(body, lease.renew()).await;
+    let took = call.now().saturating_duration_since(began);
+    let (value, ttl) = match returned.view() {
+        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
+        View::Absent => (None, call.policy.ttl_of_none()),
+        View::Failed(error) => {
+            call.tally.add(Count::load_errors);
+            lease.seat.land(Landing::Failed(sharing.capture(error)));
+            call.has_ended(lease).await;
+            return returned;
+        }
+    };
+    if lease.seat.has_followers() {
+        let version = call.policy.site_version();
+        let shared = F::shared(value, version, generations.as_deref().unwrap_or_default());
+        lease.seat.land(Landing::Value(shared));
+    }
+    let over = call
+        .put_over::<_, D, F>(token, value, ttl, generations, took)
+        .await;
+    // What is not to be stored must not be answered with what was there before.
+    if over == Over::Unstorable {
+        call.drop_older().await;
+    }
+    call.has_ended(lease).await;
+    returned
+}
+
+/// A call that goes on in a task of its own.
+struct Task {
+    inner: Arc<Inner>,
+    key: RenderedKey,
+    policy: Policy,
+    at: At,
+    tags: Tags,
+    seen: Option<Seen>,
+}
+
+impl Task {
+    fn of(call: Call<'_>) -> Self {
+        Self {
+            inner: call.inner.clone(),
+            key: call.key,
+            policy: call.policy,
+            at: call.tally.at(),
+            tags: call.tags,
+            seen: call.seen,
+        }
+    }
+
+    /// The call, with a store budget of its own.
+    fn call(&self) -> Call<'_> {
+        let tally = Tally::new(&self.inner, self.at);
+        let key = self.key.clone();
+        let mut call = Call::new(&self.inner, key, self.policy, tally, Asked::Nothing)
+            .with_tags(self.tags.clone());
+        call.seen.clone_from(&self.seen);
+        call
+    }
+}
