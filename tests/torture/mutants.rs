@@ -106,7 +106,7 @@ const fn worker(breaks: &'static [Promise], name: &'static str, fault: Fault) ->
 const REPLACE: &str = "if redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end";
 const RELEASE: &str = "return redis.call('UNLINK', KEYS[1])";
 const INVALIDATE: &str = "if not tokens then\n  redis.call('UNLINK', KEYS[1])";
-const PATTERN: &str = "for _, key in ipairs(KEYS) do";
+const PATTERN: &str = "for _, key in ipairs(page[2]) do";
 const RAISE: &str = "or '\\2500' .. ARGV[1]";
 const HOLD: &str = "tokens and without(tokens, ARGV[1]) ~= tokens";
 const LOWER: &str = "local tokens = tokens_of_fence(KEYS[1])\nlower(KEYS[1], tokens, ARGV[1])";
@@ -196,21 +196,23 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "return redis.error_reply('ERR broken')",
     ),
     // A pattern.
-    script(&[Stale], "pattern-nothing", PATTERN, "return #KEYS"),
-    script(
+    text(
+        &[Stale],
+        "pattern-nothing",
+        PATTERN,
+        "for _, key in ipairs({}) do",
+    ),
+    text(
         &[Stale],
         "pattern-leaves-lease",
         PATTERN,
-        "for _, key in ipairs(KEYS) do\n\
-         if redis.pcall('GETRANGE', key, 0, 0) == '\\248' then redis.call('UNLINK', key) end\n\
-         end\n\
-         return #KEYS",
+        "for _, key in ipairs(page[2]) do if redis.pcall('GETRANGE', key, 0, 0) == '\\249' then break end",
     ),
-    script(
+    text(
         &[Stale],
         "pattern-removes-fence",
         PATTERN,
-        "redis.call('UNLINK', unpack(KEYS))\nreturn #KEYS",
+        "for _, key in ipairs(page[2]) do redis.call('UNLINK', key)",
     ),
     // Raise.
     script(&[Stale], "raise-nothing", RAISE, "return 1"),

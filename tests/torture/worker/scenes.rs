@@ -28,7 +28,7 @@ impl Caller {
     }
 
     /// A mutation raises its fence when a load is about to take its lease, or has it; and that load ends, or fails and gives its
-    /// lease back, before the mutation commits.
+    /// lease back, before the mutation commits. Then the next load may fill what it still finds.
     pub(super) async fn overtake_a_load(&mut self) {
         let key = self.random.u64(0..COLD_KEYS / 2) * 2;
         let before = self.up_to_ms(4);
@@ -37,8 +37,12 @@ impl Caller {
         let mut other = self.fork();
         let (there, back) = (self.up_to_ms(10), self.up_to(FENCE / 8));
         let fails = self.random.bool();
-        let reading = Reading::new(key, self.source(there, back, fails));
-        let load = self.read(reading);
+        let load = async {
+            let source = self.source(there, back, fails);
+            self.read(Reading::new(key, source)).await;
+            let source = self.source(Duration::ZERO, Duration::ZERO, false);
+            self.read(Reading::new(key, source)).await;
+        };
         let mutation = async {
             // At once, the fence is raised between the look at the empty slot and the lease.
             if other.random.bool() {
@@ -47,8 +51,10 @@ impl Caller {
             }
             let before = FENCE / 10 + other.up_to(FENCE / 5);
             let kind = other.one_in(4).then(|| other.pattern());
-            let kind = kind.unwrap_or(Kind::FencedOrFail);
-            other.change(Mutation::new(key, kind, before)).await;
+            let mutation = Mutation::new(key, kind.unwrap_or(Kind::FencedOrFail), before);
+            // Long after its commit, so that what was filled is read.
+            let after = FENCE / 5;
+            other.change(Mutation { after, ..mutation }).await;
         };
         tokio::join!(load, mutation);
     }
@@ -70,6 +76,29 @@ impl Caller {
             other.change(Mutation::new(key, kind, before)).await;
         };
         tokio::join!(load, mutation);
+    }
+
+    /// A write-through has committed, and takes its time; another mutation commits meanwhile, and tells. What was written first must
+    /// not be stored.
+    pub(super) async fn overtake_a_write_through(&mut self) {
+        let key = self.random.u64(COLD_KEYS / 2..SLOW_KEY / 2) * 2;
+        let slowest = Duration::from_millis(60);
+        let mut other = self.fork();
+        let first = Mutation::new(key, Kind::Through, self.up_to_ms(4));
+        let first = self.change(Mutation {
+            after: slowest,
+            ..first
+        });
+        let second = async {
+            let kind = if other.one_in(3) {
+                other.pattern()
+            } else {
+                Kind::Plain
+            };
+            let before = other.up_to(slowest / 2);
+            other.change(Mutation::new(key, kind, before)).await;
+        };
+        tokio::join!(first, second);
     }
 
     /// A value is replaced by what a refresh has loaded, while a mutation commits and takes its time to tell; and a second refresh

@@ -40,6 +40,8 @@ impl Caller {
                 self.overtake_a_renewed_lease().await;
             } else if self.one_in(12) {
                 self.overtake_a_refresh().await;
+            } else if self.one_in(16) {
+                self.overtake_a_write_through().await;
             } else {
                 self.mutate().await;
             }
