@@ -215,7 +215,7 @@ impl Protocol {
             }
             (Turn::Clear, Reader::Clearing) => {
                 self.apply(world, Step::Invalidate);
-                self.missed(world, number)
+                none_to_replace(world, number)
             }
             (Turn::Drop, Reader::Dropping) => {
                 self.apply(world, Step::Invalidate);
@@ -241,23 +241,12 @@ impl Protocol {
                 lease,
                 floor: world.floor,
             },
-            Reply::Miss if self.has(Habit::NothingStays) => self.missed(world, number),
+            Reply::Miss if self.has(Habit::NothingStays) => none_to_replace(world, number),
             Reply::Fenced if self.has(Habit::FencedStays) => Reader::Done,
             // He loads for himself.
             Reply::Fenced => Reader::Dropping,
             Reply::Miss | Reply::Leased(_) => Reader::Clearing,
             reply => unreachable!("{reply:?} to a look"),
-        }
-    }
-
-    /// An asker who has found nothing goes on like any other. What he is handed is to be as new as his own call.
-    fn missed(&self, world: &World, number: usize) -> Reader {
-        let mut floor = world.floor;
-        floor.complete(world.asked[number]);
-        Reader::Missed {
-            floor,
-            over: None,
-            early: None,
         }
     }
 
@@ -366,5 +355,16 @@ impl Protocol {
                 world.readers[number] = Reader::Done;
             }
         }
+    }
+}
+
+/// An asker who has found nothing goes on like any other. What he is handed is to be as new as his own call.
+fn none_to_replace(world: &World, number: usize) -> Reader {
+    let mut floor = world.floor;
+    floor.complete(world.asked[number]);
+    Reader::Missed {
+        floor,
+        over: None,
+        early: None,
     }
 }

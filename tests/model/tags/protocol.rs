@@ -80,14 +80,6 @@ impl Protocol {
         self.habit == Some(habit)
     }
 
-    /// Carries out a step on the slot of the value.
-    pub(crate) fn apply(&self, world: &mut World, step: Step<Tagged>) -> Reply<Tagged> {
-        let slot = std::mem::take(&mut world.value.0);
-        let (slot, reply) = apply(slot, step);
-        world.value.0 = slot;
-        reply
-    }
-
     /// Carries out a step on the slot of the tag.
     pub(crate) fn apply_to_tag(&self, world: &mut World, step: Step<()>) -> Reply<()> {
         let slot = std::mem::take(&mut world.tag.0);
@@ -205,7 +197,7 @@ impl Model for Protocol {
                 if let Slot::Fence(fence) = &next.value.0 {
                     lose(&mut next.writers, fence.tokens());
                 }
-                self.apply(&mut next, Step::Expire);
+                next.apply(Step::Expire);
             }
             Action::Evict => {
                 if let Slot::Fence(fence) = &next.tag.0 {

@@ -130,11 +130,11 @@ impl Protocol {
         };
         let after = match (turn, before) {
             (Turn::Read, Reader::Looking { seen, .. }) => {
-                let found = self.find(world);
+                let found = found(&world.apply(Step::Read));
                 self.looked(world, floor, Some(found), seen)
             }
             (Turn::Read, _) => {
-                let found = self.find(world);
+                let found = found(&world.apply(Step::Read));
                 self.looked(world, floor, Some(found), None)
             }
             (Turn::ReadTag, Reader::Looking { found, .. }) => {
@@ -172,7 +172,7 @@ impl Protocol {
 
             (Turn::Acquire, Reader::Missed { over, seen, .. }) => {
                 let lease = lease(number);
-                match self.apply(world, Step::Acquire { lease, over }) {
+                match world.apply(Step::Acquire { lease, over }) {
                     Reply::Granted => Reader::Leading(lease, seen.generation()),
                     // What was seen of the tag was seen before this.
                     reply => self.looked(world, floor, Some(found(&reply)), None),
@@ -200,11 +200,11 @@ impl Protocol {
                     version,
                     generation,
                 };
-                self.apply(world, Step::Fill(lease, value));
+                world.apply(Step::Fill(lease, value));
                 Reader::Landed(lease, version, Generation::Known(generation))
             }
             (Turn::Release, Reader::Loaded(lease, version, generation)) => {
-                self.apply(world, Step::Release(lease));
+                world.apply(Step::Release(lease));
                 Reader::Landed(lease, version, generation)
             }
             (Turn::Join, Reader::Waiting { lease, .. }) => {
@@ -219,10 +219,6 @@ impl Protocol {
             (turn, before) => unreachable!("{turn:?} of {before:?}"),
         };
         world.readers[number] = after;
-    }
-
-    fn find(&self, world: &mut World) -> Found {
-        found(&self.apply(world, Step::Read))
     }
 
     fn see(&self, world: &mut World) -> Seen {

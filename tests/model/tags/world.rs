@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cache_runtime::slot::Token;
+use cache_runtime::slot::{Reply, Step, Token, apply};
 
 use super::readers::Reader;
 use super::writers::Writer;
@@ -18,6 +18,16 @@ pub(crate) struct World {
     pub(crate) floor: Floor,
     pub(crate) writers: Vec<Writer>,
     pub(crate) readers: Vec<Reader>,
+}
+
+impl World {
+    /// Carries out a step on the slot of the value.
+    pub(crate) fn apply(&mut self, step: Step<Tagged>) -> Reply<Tagged> {
+        let slot = std::mem::take(&mut self.value.0);
+        let (slot, reply) = apply(slot, step);
+        self.value.0 = slot;
+        reply
+    }
 }
 
 /// A value as it is stored.

@@ -92,7 +92,7 @@ impl Protocol {
                 if tells_tag {
                     self.apply_to_tag(world, Step::Raise(own));
                 } else {
-                    self.apply(world, Step::Raise(own));
+                    world.apply(Step::Raise(own));
                 }
                 Writer::Raised {
                     guarded: true,
@@ -152,10 +152,10 @@ impl Protocol {
                             version,
                             generation,
                         };
-                        self.apply(world, Step::Put(own, value));
+                        world.apply(Step::Put(own, value));
                     }
                     _ if tells_tag => drop(self.apply_to_tag(world, Step::Lower(own))),
-                    _ => drop(self.apply(world, Step::Lower(own))),
+                    _ => drop(world.apply(Step::Lower(own))),
                 }
                 world.floor.complete(version);
                 Writer::Done

@@ -32,18 +32,15 @@ impl Caller {
             if self.random.u8(0..100) < 98 {
                 let reading = self.reading();
                 self.read(reading).await;
-            } else if self.one_in(40) {
-                self.overlap_mutations().await;
-            } else if self.one_in(6) {
-                self.overtake_a_load().await;
-            } else if self.one_in(12) {
-                self.overtake_a_renewed_lease().await;
-            } else if self.one_in(12) {
-                self.overtake_a_refresh().await;
-            } else if self.one_in(16) {
-                self.overtake_a_write_through().await;
-            } else {
-                self.mutate().await;
+                continue;
+            }
+            match self.random.u32(0..1000) {
+                0..25 => self.overlap_mutations().await,
+                25..185 => self.overtake_a_load().await,
+                185..250 => self.overtake_a_renewed_lease().await,
+                250..310 => Box::pin(self.overtake_a_refresh()).await,
+                310..355 => self.overtake_a_write_through().await,
+                _ => self.mutate().await,
             }
         }
     }
