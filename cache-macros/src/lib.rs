@@ -54,6 +54,11 @@ use crate::function::Function;
 /// | `when` | a function of the value, to `bool` | stores only values it is true for |
 /// | `none_ttl` | a duration | stores an absent value (`None`), too, for this long; without it, absent values are not stored |
 /// | `local_ttl` | a duration, at most `ttl` | keeps values of Redis in this process, too, for at most this long: a hit there asks nobody, and may be this old after an invalidation *by another process*, until that is told |
+/// | `stale_while_revalidate` | a duration | for this long after its TTL, a value is still returned, at once, while it is refreshed: see [staleness](#staleness) |
+/// | `stale_if_error` | a duration | for this long after its TTL, a value is returned in the place of an `Err` |
+/// | `timeout` | a duration | with `stale_if_error`: a call that has such a value at hand waits no longer than this for a load, which goes on |
+/// | `refresh_ahead` | `0.9`, or `"xfetch"` | refreshes a value before the end of its TTL: when this share of it has passed, or by chance, the earlier the longer the load takes |
+/// | `refresh` | `"background"` or `"inline"` | who refreshes: a task, if left out, or one of the callers |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
 /// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
@@ -97,6 +102,62 @@ use crate::function::Function;
 ///     # Ok(Page)
 /// }
 /// ```
+///
+/// # Staleness
+///
+/// At the end of its TTL a value is gone, and somebody waits for the next. These options say otherwise, in the words of
+/// [RFC 5861](https://www.rfc-editor.org/rfc/rfc5861). Their times are counted from the end of the TTL (of `none_ttl` for an absent
+/// value); a value is kept for the longest of them.
+///
+/// ```
+/// use cache_runtime::cached;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Dashboard;
+/// # #[derive(Clone)]
+/// # struct Pool;
+///
+/// #[derive(Clone)]
+/// struct Repository {
+///     pool: Pool,
+/// }
+///
+/// impl Repository {
+///     // Nobody waits for a dashboard that anybody has looked at in the last 15 minutes.
+///     #[cached(key = "dashboard:<user_id>", ttl = "5m", stale_while_revalidate = "10m")]
+///     async fn dashboard(&self, user_id: u64) -> std::io::Result<Dashboard> {
+///         // Slow SQL
+/// #       let _ = (&self.pool, user_id);
+/// #       Ok(Dashboard)
+///     }
+///
+///     // While the supplier is down or slow, prices of the last hour will do.
+///     #[cached(key = "price:<item>", ttl = "1m", stale_if_error = "1h", timeout = "100ms")]
+///     async fn price(&self, item: &str) -> std::io::Result<u64> {
+/// #       let _ = item;
+///         // HTTP
+/// #       Ok(1)
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let repository = Repository { pool: Pool };
+/// # repository.dashboard(1).await?;
+/// # repository.price("nut").await?;
+/// # Ok(()) }
+/// ```
+///
+/// A value that was invalidated is gone, however fresh or stale it was, and what a refresh has loaded that an invalidation overtook is not
+/// stored. One refresh of a value runs at a time in all processes that share the store. After one that failed, the next begins a second
+/// later at the earliest.
+///
+/// **In the background**, a refresh is a task of the tokio runtime that the call runs in. It outlives the call, so the body must be
+/// `Send`, and it takes along what the body uses: arguments that the function owns are moved; those behind a `&`, `self`
+/// too, are cloned (`&str` to a `String`, `&[T]` to a `Vec`) whenever the body is to run. An argument that cannot go along is a compile
+/// error that says so. Task-locals and the tracing span of the caller stay behind. Outside of a tokio runtime, and with
+/// `refresh = "inline"`, one caller refreshes, and awaits it; the others are answered at once.
+///
+/// A call site without these options does not use a stale value of another one that shares the key; what `#[write_through]`
+/// and `Cache::put` store is gone at the end of its TTL.
 ///
 /// # Tags
 ///

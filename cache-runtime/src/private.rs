@@ -415,15 +415,38 @@ where
     label = "borrowed by the call, which the refresh outlives, and it cannot be cloned",
     note = "derive `Clone` for it (cheap for what holds a pool or an `Arc`), pass an `Arc` of it, or let one caller refresh: `refresh = \"inline\"`"
 )]
-pub trait TakenAlong: ToOwned {}
+pub trait TakenAlong {
+    /// The same as one's own.
+    type Owned: Borrow<Self>;
+    /// Makes it.
+    fn own(&self) -> Self::Owned;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: ToOwned + ?Sized> TakenAlong for T {}
+impl<T: Clone> TakenAlong for T {
+    type Owned = T;
+    fn own(&self) -> T {
+        self.clone()
+    }
+}
+
+macro_rules! taken_along {
+    ($([$($generics:tt)*] $borrowed:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> TakenAlong for $borrowed {
+            type Owned = <$borrowed as ToOwned>::Owned;
+            fn own(&self) -> Self::Owned {
+                self.to_owned()
+            }
+        }
+    )*};
+}
+taken_along!([] str, [T: Clone] [T], [] std::path::Path, [] std::ffi::OsStr);
 
 /// An argument of one's own.
 #[must_use]
 pub fn own<T: TakenAlong + ?Sized>(borrowed: &T) -> T::Owned {
-    borrowed.to_owned()
+    borrowed.own()
 }
 
 /// That argument, borrowed as the function has it.

@@ -3,7 +3,7 @@
 use proc_macro2::{Group, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 
-use super::{local, replace_self};
+use super::{local, replace_self, respanned};
 use crate::check::Taken;
 use crate::function::Body;
 
@@ -29,6 +29,7 @@ pub(super) fn owning(taken: &[Taken], body: &Body, runtime: &TokenStream) -> (To
     let mut is_renamed = false;
     for (index, Taken { name, to, place }) in taken.iter().enumerate() {
         let at = place.resolved_at(here);
+        let runtime = respanned(runtime, at);
         let own = format_ident!("own_{index}", span = here);
         owned.extend(quote_spanned!(at=> let #own = #runtime::own(#name);));
         let name = if name == "self" {

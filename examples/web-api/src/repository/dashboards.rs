@@ -13,12 +13,18 @@ const WINDOW: Days = Days::new(89);
 impl Repository {
     /// A user's dashboard for a day, or `None` if there is no such user.
     ///
-    /// An order is part of the dashboards of 90 days: a tag drops them all.
+    /// An order is part of the dashboards of 90 days: a tag drops them all. What only time changes may be ten minutes late, and nobody
+    /// waits for it.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    #[cached(key = "dashboard:<user_id>:<date>", ttl = "5m", tags = ["orders:<user_id>"])]
+    #[cached(
+        key = "dashboard:<user_id>:<date>",
+        ttl = "5m",
+        stale_while_revalidate = "10m",
+        tags = ["orders:<user_id>"]
+    )]
     pub async fn dashboard(
         &self,
         user_id: i64,

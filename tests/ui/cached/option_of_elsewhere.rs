@@ -1,6 +1,6 @@
 use cache_runtime::cached;
 
-#[cached(key = "user:<id>", ttl = 60, stale_while_revalidate = "1m")]
+#[cached(key = "user:<id>", ttl = 60, fence)]
 async fn find(id: u64) -> u64 {
     id
 }
