@@ -18,7 +18,8 @@ pub(crate) const fn takes_fences(key: u64) -> bool {
     key.is_multiple_of(2)
 }
 
-/// Whether this key is read with a tag, and only the tag is what tells of a mutation: one key with fences, and one without.
+/// Whether this key is read with a tag, and only the tag, or a pattern, is what tells of a mutation: one key with fences, and one
+/// without.
 pub(crate) const fn is_tagged(key: u64) -> bool {
     key == 9 || key == 10
 }
