@@ -511,10 +511,11 @@ impl Checker {
         let to = old.load.to.max(new.load.to);
         // Who has waited for the store, or for another's load, as long as the bound says, loads for himself.
         let waited = |loaded: &Loaded| loaded.load.from.since(loaded.called) * 4 > STORE_BUDGET * 3;
-        // After a failed load, each of those who waited for it loads for himself.
-        let failed = history
-            .loads()
-            .any(|loaded| loaded.load.version.is_none() && loaded.load.to + LATE >= from);
+        // After a failed load, each of those who waited for it loads for himself. Nobody waits for a bypass; and a refresh, for
+        // which others may wait, counts as a mutation.
+        let failed = history.loads().any(|loaded| {
+            !loaded.own && loaded.load.version.is_none() && loaded.load.to + LATE >= from
+        });
         !waited(old)
             && !waited(new)
             && !failed

@@ -28,7 +28,8 @@ impl Caller {
     }
 
     /// A mutation raises its fence when a load is about to take its lease, or has it; and that load ends, or fails and gives its
-    /// lease back, before the mutation commits. Then the next load may fill what it still finds.
+    /// lease back, before the mutation commits. Then the next load may fill what it still finds, which is
+    /// read until after the commit.
     pub(super) async fn overtake_a_load(&mut self) {
         let key = self.random.u64(0..COLD_KEYS / 2) * 2;
         let before = self.up_to_ms(4);
@@ -40,8 +41,12 @@ impl Caller {
         let load = async {
             let source = self.source(there, back, fails);
             self.read(Reading::new(key, source)).await;
-            let source = self.source(Duration::ZERO, Duration::ZERO, false);
-            self.read(Reading::new(key, source)).await;
+            for _ in 0..8 {
+                let source = self.source(Duration::ZERO, Duration::ZERO, false);
+                self.read(Reading::new(key, source)).await;
+                let pause = self.up_to(FENCE / 12);
+                tokio::time::sleep(pause).await;
+            }
         };
         let mutation = async {
             // At once, the fence is raised between the look at the empty slot and the lease.
@@ -102,35 +107,41 @@ impl Caller {
     }
 
     /// A value is replaced by what a refresh has loaded, while a mutation commits and takes its time to tell; and a second refresh
-    /// may begin in between, and return first.
+    /// may begin in between. In a cold slot, an invalidation is not soon followed by a load.
     pub(super) async fn overtake_a_refresh(&mut self) {
-        let key = self.random.u64(COLD_KEYS..KEYS);
+        let is_cold = self.random.bool();
+        let key = if is_cold {
+            self.random.u64(0..COLD_KEYS)
+        } else {
+            self.random.u64(COLD_KEYS..KEYS)
+        };
+        let source = self.source(Duration::ZERO, Duration::ZERO, false);
+        self.read(Reading::new(key, source)).await;
+
         let slowest = Duration::from_millis(60);
-        let mut others = [self.fork(), self.fork()];
+        let [mut writer, mut another] = [self.fork(), self.fork()];
         let (there, back) = (self.up_to_ms(8), self.up_to(slowest));
         let first = self.refresh(key, there, back);
-        let [writer, second] = &mut others;
         let mutation = async {
             let kind = if writer.one_in(3) {
                 writer.pattern()
             } else {
                 Kind::Plain
             };
-            let before = writer.up_to(slowest / 3);
-            let mutation = Mutation::new(key, kind, before);
-            writer
-                .change(Mutation {
-                    after: slowest,
-                    ..mutation
-                })
-                .await;
+            let mutation = Mutation::new(key, kind, writer.up_to(slowest / 3));
+            let after = if writer.random.bool() {
+                slowest * 2
+            } else {
+                slowest / 3
+            };
+            writer.change(Mutation { after, ..mutation }).await;
         };
         let second = async {
-            if second.random.bool() {
-                let later = second.up_to(slowest);
+            if another.random.bool() {
+                let later = another.up_to(slowest * 2 / 3);
                 tokio::time::sleep(later).await;
-                let back = second.up_to_ms(8);
-                second.refresh(key, Duration::ZERO, back).await;
+                let back = another.up_to(slowest);
+                another.refresh(key, Duration::ZERO, back).await;
             }
         };
         tokio::join!(first, mutation, second);

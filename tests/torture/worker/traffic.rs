@@ -38,8 +38,8 @@ impl Caller {
                 0..25 => self.overlap_mutations().await,
                 25..185 => self.overtake_a_load().await,
                 185..250 => self.overtake_a_renewed_lease().await,
-                250..310 => Box::pin(self.overtake_a_refresh()).await,
-                310..355 => self.overtake_a_write_through().await,
+                250..350 => Box::pin(self.overtake_a_refresh()).await,
+                350..395 => self.overtake_a_write_through().await,
                 _ => self.mutate().await,
             }
         }
