@@ -6,6 +6,7 @@
 
 mod mutations;
 mod readers;
+mod stale_readers;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};

@@ -424,6 +424,32 @@ async fn those_who_wait_for_a_load_are_answered_as_it_ends() {
     }
 }
 
+/// 1. L reads a stale value, and begins to load: it has read the old price.
+/// 2. A mutation commits, and its invalidation completes. The price is loaded anew, and grows stale.
+/// 3. R begins. It must not wait for L, and be handed the old price.
+#[tokio::test]
+async fn nobody_joins_the_load_of_a_value_that_is_gone() {
+    let (slow, clock) = Prices::new();
+    let quick = Prices {
+        source: Prices::new().0.source,
+        ..slow.clone()
+    };
+    assert_eq!(slow.stale_if_error().await, Ok(Some(1)));
+    clock.advance(HOUR);
+    slow.source.close();
+    let (old, ()) = tokio::join!(slow.stale_if_error(), async {
+        eventually("L loads", async || slow.runs() == 2).await;
+        quick.change(2).await;
+        assert_eq!(quick.stale_if_error().await, Ok(Some(2)));
+        clock.advance(HOUR);
+        quick.source.set(3);
+        assert_eq!(quick.stale_if_error().await, Ok(Some(3)));
+        slow.source.open();
+    });
+    assert_eq!(old, Ok(Some(1)), "which began before");
+    assert_eq!(quick.stale_if_error().await, Ok(Some(3)));
+}
+
 #[tokio::test]
 async fn a_load_that_takes_too_long_goes_on_after_its_caller_was_answered() {
     let (prices, clock) = Prices::new();
