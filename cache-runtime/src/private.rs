@@ -367,13 +367,13 @@ pub async fn refreshed_in_background<R, S, C, D, F>(
     ahead: Ahead<'_, R, F>,
     _shape: S,
     sharing: C,
-    storing: impl Selects<R::Value> + Send + Sync + 'static,
+    storing: impl Selects<R::Value> + Send + 'static,
     body: impl Future<Output = R> + Send + 'static,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue> + Send + 'static,
     S: 'static,
-    C: ErrorSharing<R::Error> + Send + Sync + 'static,
+    C: ErrorSharing<R::Error> + Send + 'static,
     D: Codec + 'static,
     F: Form + 'static,
 {

@@ -2,6 +2,7 @@
 
 mod aging;
 mod controlled;
+mod loading;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +16,9 @@ use crate::error::{CacheError, ErrorKind};
 use crate::flight::{Landing, Role, Seat};
 use crate::form::{Form, Of, Opened, Useless};
 use crate::key::RenderedKey;
-use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::outcome::{CacheValue, ErrorSharing, Outcome};
 use crate::policy::Policy;
-use crate::race::{alongside, within};
+use crate::race::within;
 use crate::slot::{Reply, Step};
 use crate::staleness::{Age, Freshness};
 use crate::stats::Count;
@@ -30,6 +31,7 @@ use crate::token::Token;
 
 pub(crate) use aging::{First, Going, Replacing, first_look, in_background, inline};
 pub(crate) use controlled::{Start, start};
+use loading::{Loading, Next, To};
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -64,6 +66,9 @@ pub(crate) struct Call<'a> {
     /// What the last look found of them; `None` if what was found then is of no use for what is looked at now.
     seen: Option<Seen>,
 }
+
+/// What a look has found; `Err` where the call is to go past the cache.
+type Looked = Result<Reply<Payload>, Count>;
 
 /// What a call does next.
 enum Turn {
@@ -131,7 +136,7 @@ impl<'a> Call<'a> {
     }
 
     /// Reads the slot; `Err` where the call is to go past the cache.
-    async fn look(&mut self) -> Result<Reply<Payload>, Count> {
+    async fn look(&mut self) -> Looked {
         if self.inner.recovery.len() > 0 {
             self.inner.work_on_recovery();
         }
@@ -151,7 +156,7 @@ impl<'a> Call<'a> {
     }
 
     /// Reads the slot, and those of the tags along with it.
-    async fn look_with_tags(&mut self) -> Result<Reply<Payload>, Count> {
+    async fn look_with_tags(&mut self) -> Looked {
         let budget = Budget::of(self.budget);
         let read = self
             .tags
@@ -195,7 +200,7 @@ impl<'a> Call<'a> {
     }
 
     /// Finds out what to do, after a look that brought no value for this call.
-    async fn next(&mut self, mut looked: Option<Result<Reply<Payload>, Count>>) -> Turn {
+    async fn next(&mut self, mut looked: Option<Looked>) -> Turn {
         loop {
             let reply = match (looked.take(), self.unreadable) {
                 (Some(reply), _) => reply,
@@ -530,18 +535,22 @@ impl Lease {
     }
 
     /// Renews the lease for as long as it stands and this is polled. Never ends.
-    async fn renew(&self) {
-        let settings = &self.inner.settings;
-        loop {
-            timer::sleep(settings.lease / 3).await;
-            let step = Step::Renew(self.seat.token());
-            let budget = Budget::of(settings.store_budget);
-            let renewing = self
-                .inner
-                .store
-                .apply(self.seat.key(), step, settings.lease, budget);
-            if let Ok(Reply::Refused) = renewing.await {
-                return std::future::pending().await;
+    fn renewal(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (inner, token, key) = (
+            self.inner.clone(),
+            self.seat.token(),
+            self.seat.key().clone(),
+        );
+        async move {
+            let settings = &inner.settings;
+            loop {
+                timer::sleep(settings.lease / 3).await;
+                let budget = Budget::of(settings.store_budget);
+                let step = Step::Renew(token);
+                let renewing = inner.store.apply(&key, step, settings.lease, budget);
+                if let Ok(Reply::Refused) = renewing.await {
+                    return std::future::pending().await;
+                }
             }
         }
     }
@@ -560,8 +569,7 @@ impl Drop for Lease {
 ///
 /// # Cancel safety
 ///
-/// Dropped while it loads: followers in this process take the lease over, or it is released. Dropped while it fills:
-/// the value is stored or not.
+/// As [`Next::with`].
 pub(crate) async fn read_through<R, S, C, D, F>(
     mut call: Call<'_>,
     sharing: C,
@@ -574,64 +582,82 @@ where
     D: Codec,
     F: Form,
 {
-    let looked = if call.asked == Asked::Nothing {
-        match call.look().await {
-            Ok(Reply::Hit(token, payload)) => {
-                match call.hit::<R, S, D, F>(token, &payload, &storing) {
-                    Some(value) => return value,
-                    None => None,
-                }
-            }
-            looked => Some(looked),
-        }
-    } else {
-        None
+    let looked = match call.first_look::<R, S, D, F>(&storing).await {
+        Ok(value) => return value,
+        Err(looked) => looked,
     };
     // Boxed: what a hit does not need is several times as large.
-    Box::pin(go_on::<R, S, C, D, F>(call, looked, sharing, storing, body)).await
+    Box::pin(async move {
+        let next = prepare::<R, S, C, D, F, _>(call, looked, sharing, storing).await;
+        next.with::<S, D, F>(body).await
+    })
+    .await
 }
 
-/// Goes on after a first look, or as something was asked for.
-async fn go_on<R, S, C, D, F>(
+impl Call<'_> {
+    /// The value, if it is at hand; what was found, if that is of use.
+    async fn first_look<R, S, D, F>(
+        &mut self,
+        storing: &impl Selects<R::Value>,
+    ) -> Result<R, Option<Looked>>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        D: Codec,
+        F: Form,
+    {
+        if self.asked != Asked::Nothing {
+            return Err(None);
+        }
+        match self.look().await {
+            Ok(Reply::Hit(token, payload)) => {
+                self.hit::<R, S, D, F>(token, &payload, storing).ok_or(None)
+            }
+            looked => Err(Some(looked)),
+        }
+    }
+}
+
+/// Goes on after a first look, or as something was asked for, up to the body.
+async fn prepare<R, S, C, D, F, W>(
     call: Call<'_>,
-    looked: Option<Result<Reply<Payload>, Count>>,
+    looked: Option<Looked>,
     sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
+    storing: W,
+) -> Next<'_, R, C, W>
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
     D: Codec,
     F: Form,
 {
     if call.asked == Asked::Nothing {
-        load_or_wait::<R, S, C, D, F>(call, looked, sharing, storing, body).await
+        load_or_wait::<R, S, C, D, F, W>(call, looked, sharing, storing).await
     } else {
-        controlled::as_asked::<R, S, C, D, F>(call, sharing, storing, body).await
+        controlled::as_asked::<R, S, C, D, F, W>(call, sharing, storing).await
     }
 }
 
 /// Goes on after a first look.
-async fn load_or_wait<R, S, C, D, F>(
+async fn load_or_wait<R, S, C, D, F, W>(
     mut call: Call<'_>,
-    mut looked: Option<Result<Reply<Payload>, Count>>,
+    mut looked: Option<Looked>,
     sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
+    storing: W,
+) -> Next<'_, R, C, W>
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
     D: Codec,
     F: Form,
 {
-    loop {
+    let (count, to) = loop {
         let reason = match call.next(looked.take()).await {
             Turn::Hit(token, payload) => match call.see().await {
                 Err(reason) => reason,
                 Ok(()) => match call.hit::<R, S, D, F>(token, &payload, &storing) {
-                    Some(value) => return value,
+                    Some(value) => return Next::Answer(value),
                     None => continue,
                 },
             },
@@ -654,65 +680,15 @@ where
                 };
                 if let Some(value) = shared {
                     call.tally.add(Count::joins);
-                    return value;
+                    return Next::Answer(value);
                 }
                 Count::bypasses_failed
             }
-            Turn::Lead(lease) => {
-                return lead::<R, S, C, D, F>(call, lease, sharing, storing, body).await;
-            }
+            Turn::Lead(lease) => break (Count::misses, To::Fill(lease)),
             Turn::Alone(reason) => reason,
         };
-        call.tally.add(reason);
-        call.tally.add(Count::loads);
-        return body.await;
-    }
-}
-
-/// Loads and fills.
-async fn lead<R, S, C, D, F>(
-    mut call: Call<'_>,
-    lease: Lease,
-    sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
-where
-    R: Outcome<S, Value: CacheValue>,
-    C: ErrorSharing<R::Error>,
-    D: Codec,
-    F: Form,
-{
-    call.tally.add(Count::misses);
-    call.tally.add(Count::loads);
-    let generations = call.generations().await;
-    let began = call.now();
-    let returned = alongside(body, lease.renew()).await;
-    let took = call.now().saturating_duration_since(began);
-    let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
-        View::Absent => (None, call.policy.ttl_of_none()),
-        View::Failed(error) => {
-            call.tally.add(Count::load_errors);
-            lease.seat.land(Landing::Failed(sharing.capture(error)));
-            call.release(&lease).await;
-            return returned;
-        }
+        break (reason, To::Return);
     };
-    let version = call.policy.site_version();
-    // Those who wait are served before the store is: they need not wait for it.
-    if lease.seat.has_followers() {
-        let shared = F::shared(value, version, generations.as_deref().unwrap_or_default());
-        lease.seat.land(Landing::Value(shared));
-    }
-    let life = ttl.and_then(|ttl| call.life(ttl, took));
-    let (Some((ttl, age)), Some(generations)) = (life, generations) else {
-        call.release(&lease).await;
-        return returned;
-    };
-    match call.payload::<_, D, F>(value, &generations, age) {
-        Some(payload) => call.fill(&lease, payload, ttl).await,
-        None => call.release(&lease).await,
-    }
-    returned
+    call.tally.add(count);
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
 }

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::controlled::Over;
-use super::{Call, Landing, Lease, MAX_LOOKS, Turn, go_on};
+use super::loading::Instead;
+use super::{Call, Landing, Lease, Loading, Looked, MAX_LOOKS, Next, To, Turn, prepare};
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::{Codec, MessagePack};
@@ -29,13 +29,12 @@ use crate::control::Asked;
 use crate::form::Form;
 use crate::key::RenderedKey;
 use crate::lock::lock;
-use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::outcome::{CacheValue, ErrorSharing, Outcome};
 use crate::policy::Policy;
-use crate::race::{alongside, within};
+use crate::race::within;
 use crate::slot::{Reply, Step};
 use crate::staleness::{Freshness, Staleness};
 use crate::stats::Count;
-use crate::store::Payload;
 use crate::storing::Selects;
 use crate::tags::{Seen, Tags};
 use crate::tally::{At, Tally};
@@ -73,7 +72,7 @@ impl Replacing {
 
 /// One value that is being replaced, until this is dropped.
 #[derive(Debug)]
-struct Replacement {
+pub(super) struct Replacement {
     of: Arc<Replacing>,
     token: Token,
 }
@@ -103,7 +102,7 @@ pub(crate) struct Going<'a, R> {
 #[derive(Debug)]
 enum With<R> {
     /// As any other call, after this look.
-    Looked(Option<Result<Reply<Payload>, Count>>),
+    Looked(Option<Looked>),
     /// A value to be returned, counted so, and replaced.
     Refresh(R, Count, Replacement),
     /// A value to be returned if a load fails.
@@ -162,13 +161,13 @@ pub(super) fn count_of(freshness: Freshness) -> Count {
 pub(crate) async fn in_background<R, S, C, D, F>(
     going: Going<'_, R>,
     sharing: C,
-    storing: impl Selects<R::Value> + Send + Sync + 'static,
+    storing: impl Selects<R::Value> + Send + 'static,
     body: impl Future<Output = R> + Send + 'static,
 ) -> R
 where
     R: Outcome<S, Value: CacheValue> + Send + 'static,
     S: 'static,
-    C: ErrorSharing<R::Error> + Send + Sync + 'static,
+    C: ErrorSharing<R::Error> + Send + 'static,
     D: Codec + 'static,
     F: Form + 'static,
 {
@@ -176,59 +175,60 @@ where
         return inline::<R, S, C, D, F>(going, sharing, storing, body).await;
     };
     let Going { mut call, with } = going;
-    match with {
-        With::Refresh(value, count, replacement) => {
+    let limit = call.policy.beyond_ttl().and_then(Staleness::soft_timeout);
+    match (with, limit) {
+        (With::Refresh(value, count, replacement), _) => {
             call.tally.add(count);
             let task = Task::of(call);
             runtime.spawn(async move {
-                let mut call = task.call();
-                if let Ok(Turn::Lead(lease)) =
-                    call.of_replacement(replacement.token).acquire().await
-                {
-                    let token = replacement.token;
-                    replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
-                        .await;
+                let call = task.call();
+                let token = replacement.token;
+                let acquired = call.of_replacement(token).acquire().await;
+                if let Ok(Turn::Lead(lease)) = acquired {
+                    let to = To::Renew(token, lease);
+                    let loading = Loading::renewing(call, sharing, storing, to).await;
+                    Next::Load(Box::new(loading)).with::<S, D, F>(body).await;
                 } else {
                     timer::sleep(ELSEWHERE).await;
                 }
+                drop(replacement);
             });
             value
         }
-        With::Held(value, token) => {
-            let Some(limit) = call.policy.beyond_ttl().and_then(Staleness::soft_timeout) else {
-                let going = Going {
-                    call,
-                    with: With::Held(value, token),
-                };
-                return inline::<R, S, C, D, F>(going, sharing, storing, body).await;
-            };
+        (With::Held(value, token), Some(limit)) => {
             let until = Instant::now() + limit;
             let left = || until.saturating_duration_since(Instant::now());
-            match call.attend::<R, S, D, F>(token, Some(limit)).await {
+            let attended = call.attend::<R, S, D, F>(token, Some(limit)).await;
+            let tally = call.tally;
+            match attended {
                 Attended::Lead(lease) => {
-                    let tally = call.tally;
                     let task = Task::of(call);
                     let loading = runtime.spawn(async move {
-                        let mut call = task.call();
-                        replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
-                            .await
+                        let to = To::Renew(token, lease);
+                        let call = task.call();
+                        let loading = Loading::renewing(call, sharing, storing, to).await;
+                        Next::Load(Box::new(loading)).with::<S, D, F>(body).await
                     });
                     let loaded = within(left(), loading).await.and_then(Result::ok);
-                    or_stale(loaded, value, tally, Count::misses)
+                    Instead::stale(value, Count::misses).unless(loaded, tally)
                 }
                 Attended::Alone(reason) => {
-                    call.tally.add(Count::loads);
+                    tally.add(Count::loads);
                     let loaded = within(left(), body).await;
-                    or_stale(loaded, value, call.tally, reason)
+                    Instead::stale(value, reason).unless(loaded, tally)
                 }
-                Attended::Answer(answer) => answer,
-                Attended::Stale => or_stale(None, value, call.tally, Count::misses),
-                Attended::Looked(looked) => {
-                    go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
+                attended => {
+                    let next = attended_to::<R, S, C, D, F, _>(
+                        attended, call, value, token, sharing, storing,
+                    );
+                    next.await.with::<S, D, F>(body).await
                 }
             }
         }
-        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
+        (with, _) => {
+            let going = Going { call, with };
+            inline::<R, S, C, D, F>(going, sharing, storing, body).await
+        }
     }
 }
 
@@ -249,57 +249,81 @@ where
     D: Codec,
     F: Form,
 {
+    let next = prepare_inline::<R, S, C, D, F, _>(going, sharing, storing).await;
+    next.with::<S, D, F>(body).await
+}
+
+/// The same up to the body.
+async fn prepare_inline<R, S, C, D, F, W>(
+    going: Going<'_, R>,
+    sharing: C,
+    storing: W,
+) -> Next<'_, R, C, W>
+where
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
+    D: Codec,
+    F: Form,
+{
     let Going { mut call, with } = going;
     match with {
         With::Refresh(value, count, replacement) => {
             let token = replacement.token;
             let Ok(Turn::Lead(lease)) = call.of_replacement(token).acquire().await else {
                 call.tally.add(count);
-                return value;
+                return Next::Answer(value);
             };
-            let loaded =
-                replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body).await;
-            if matches!(loaded.view(), View::Failed(_)) {
-                call.tally.add(count);
-                return value;
-            }
-            call.tally.add(Count::misses);
-            loaded
+            let to = To::Renew(token, lease);
+            let loading = Loading::renewing(call, sharing, storing, to).await;
+            Next::Load(Box::new(loading.or(Instead {
+                value,
+                count,
+                otherwise: Count::misses,
+                replacement: Some(replacement),
+            })))
         }
-        With::Held(value, token) => match call.attend::<R, S, D, F>(token, None).await {
-            Attended::Lead(lease) => {
-                let loaded =
-                    replace::<R, S, C, D, F>(&mut call, token, &lease, &sharing, &storing, body)
-                        .await;
-                or_stale(Some(loaded), value, call.tally, Count::misses)
-            }
-            Attended::Alone(reason) => {
-                call.tally.add(Count::loads);
-                or_stale(Some(body.await), value, call.tally, reason)
-            }
-            Attended::Answer(answer) => answer,
-            Attended::Stale => or_stale(None, value, call.tally, Count::misses),
-            Attended::Looked(looked) => {
-                go_on::<R, S, C, D, F>(call, Some(looked), sharing, storing, body).await
-            }
-        },
-        With::Looked(looked) => go_on::<R, S, C, D, F>(call, looked, sharing, storing, body).await,
+        With::Held(value, token) => {
+            let attended = call.attend::<R, S, D, F>(token, None).await;
+            attended_to::<R, S, C, D, F, W>(attended, call, value, token, sharing, storing).await
+        }
+        With::Looked(looked) => prepare::<R, S, C, D, F, W>(call, looked, sharing, storing).await,
     }
 }
 
-/// What was loaded, counted so; the stale value, if the load failed or is not over.
-fn or_stale<R, S>(loaded: Option<R>, stale: R, tally: Tally<'_>, count: Count) -> R
+/// What a call does that has a stale value at hand.
+async fn attended_to<R, S, C, D, F, W>(
+    attended: Attended<R>,
+    call: Call<'_>,
+    value: R,
+    token: Token,
+    sharing: C,
+    storing: W,
+) -> Next<'_, R, C, W>
 where
-    R: Outcome<S>,
+    R: Outcome<S, Value: CacheValue>,
+    C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
+    D: Codec,
+    F: Form,
 {
-    match loaded {
-        Some(loaded) if !matches!(loaded.view(), View::Failed(_)) => {
-            tally.add(count);
-            loaded
+    match attended {
+        Attended::Lead(lease) => {
+            let to = To::Renew(token, lease);
+            let loading = Loading::renewing(call, sharing, storing, to).await;
+            Next::Load(Box::new(loading.or(Instead::stale(value, Count::misses))))
         }
-        _ => {
-            tally.add(Count::stale_hits);
-            stale
+        Attended::Alone(reason) => {
+            let loading = Loading::begin(call, sharing, storing, To::Return).await;
+            Next::Load(Box::new(loading.or(Instead::stale(value, reason))))
+        }
+        Attended::Answer(answer) => Next::Answer(answer),
+        Attended::Stale => {
+            call.tally.add(Count::stale_hits);
+            Next::Answer(value)
+        }
+        Attended::Looked(looked) => {
+            prepare::<R, S, C, D, F, W>(call, Some(looked), sharing, storing).await
         }
     }
 }
@@ -313,7 +337,7 @@ enum Attended<R> {
     /// Another's has failed, or takes too long.
     Stale,
     /// The value is gone, and this is there now.
-    Looked(Result<Reply<Payload>, Count>),
+    Looked(Looked),
     /// To be loaded without a fill.
     Alone(Count),
 }
@@ -379,7 +403,7 @@ impl<'a> Call<'a> {
     }
 
     /// Tells those who wait for a load, and those who would begin another, that it is over.
-    async fn has_ended(&mut self, lease: &Lease) {
+    pub(super) async fn has_ended(&mut self, lease: &Lease) {
         let (inner, seat) = (self.inner, &lease.seat);
         let Ok(mark) = inner.payload::<(), MessagePack>(seat.key(), Some(&()), (0, None)) else {
             return;
@@ -395,53 +419,6 @@ impl<'a> Call<'a> {
             seat.settle();
         }
     }
-}
-
-/// Loads, and replaces the value `token`, which the caller has the right to. An error leaves it.
-async fn replace<R, S, C, D, F>(
-    call: &mut Call<'_>,
-    token: Token,
-    lease: &Lease,
-    sharing: &C,
-    storing: &impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
-where
-    R: Outcome<S, Value: CacheValue>,
-    C: ErrorSharing<R::Error>,
-    D: Codec,
-    F: Form,
-{
-    call.tally.add(Count::revalidations);
-    call.tally.add(Count::loads);
-    let generations = call.generations().await;
-    let began = call.now();
-    let returned = alongside(body, lease.renew()).await;
-    let took = call.now().saturating_duration_since(began);
-    let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
-        View::Absent => (None, call.policy.ttl_of_none()),
-        View::Failed(error) => {
-            call.tally.add(Count::load_errors);
-            lease.seat.land(Landing::Failed(sharing.capture(error)));
-            call.has_ended(lease).await;
-            return returned;
-        }
-    };
-    if lease.seat.has_followers() {
-        let version = call.policy.site_version();
-        let shared = F::shared(value, version, generations.as_deref().unwrap_or_default());
-        lease.seat.land(Landing::Value(shared));
-    }
-    let over = call
-        .put_over::<_, D, F>(token, value, ttl, generations, took)
-        .await;
-    // What is not to be stored must not be answered with what was there before.
-    if over == Over::Unstorable {
-        call.drop_older().await;
-    }
-    call.has_ended(lease).await;
-    returned
 }
 
 /// A call that goes on in a task of its own.

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Call, load_or_wait};
+use super::{Call, Loading, Next, To, load_or_wait};
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::{self, Asked};
 use crate::form::Form;
 use crate::invalidation::Ending;
 use crate::key::{KeyWriter, RenderedKey};
-use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::outcome::{CacheValue, ErrorSharing, Outcome};
 use crate::policy::Policy;
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
+use crate::store::Payload;
 use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tally::Tally;
@@ -58,34 +59,37 @@ where
     }
 }
 
-/// Goes on with it.
-pub(super) async fn as_asked<R, S, C, D, F>(
+/// Goes on with it, up to the body.
+pub(super) async fn as_asked<R, S, C, D, F, W>(
     call: Call<'_>,
     sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
+    storing: W,
+) -> Next<'_, R, C, W>
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
     D: Codec,
     F: Form,
 {
     match call.asked {
-        Asked::Refresh => refreshed::<R, S, C, D, F>(call, sharing, storing, body).await,
-        Asked::OnlyCached => only_cached::<R, S, D, F>(call, storing, body).await,
-        Asked::Nothing | Asked::Bypass => body.await,
+        Asked::Refresh => refreshed::<R, S, C, D, F, W>(call, sharing, storing).await,
+        Asked::OnlyCached => only_cached::<R, S, C, D, F, W>(call, sharing, storing).await,
+        Asked::Nothing | Asked::Bypass => {
+            Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
+        }
     }
 }
 
-/// Answers from the cache, or not at all. `body` runs only where the call was carried out of its scope.
-async fn only_cached<R, S, D, F>(
+/// Answers from the cache, or not at all. The body runs only where the call was carried out of its scope.
+async fn only_cached<R, S, C, D, F, W>(
     mut call: Call<'_>,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
+    sharing: C,
+    storing: W,
+) -> Next<'_, R, C, W>
 where
     R: Outcome<S, Value: CacheValue>,
+    W: Selects<R::Value>,
     D: Codec,
     F: Form,
 {
@@ -93,136 +97,70 @@ where
         if let Ok(Reply::Hit(token, payload)) = call.look().await
             && let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing)
         {
-            return value;
+            return Next::Answer(value);
         }
         call.tally.add(Count::unanswered);
     }
     control::unanswered().await;
-    body.await
+    Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
 }
 
 /// Loads, and puts what was loaded in the place of what is cached.
 ///
-/// Whatever stands in the slot when this has returned a value was loaded after this began:
+/// Whatever stands in the slot when the call has returned a value was loaded after it began:
 ///
 /// - A value that was read is replaced by token, so that an invalidation during the load has the last word. It stands until then,
 ///   and stays if the load fails.
 /// - In the place of anything else, a lease of another's load included, there is nothing, and this is a call like any other from
 ///   there on: it may be answered by a load of another, which then began after this.
 /// - Where neither can be done, what may be older is dropped after the load.
-async fn refreshed<R, S, C, D, F>(
+async fn refreshed<R, S, C, D, F, W>(
     mut call: Call<'_>,
     sharing: C,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
+    storing: W,
+) -> Next<'_, R, C, W>
 where
     R: Outcome<S, Value: CacheValue>,
     C: ErrorSharing<R::Error>,
+    W: Selects<R::Value>,
     D: Codec,
     F: Form,
 {
-    let reason = match call.look().await {
-        Ok(Reply::Hit(token, _)) => {
-            return replace::<R, S, D, F>(call, token, storing, body).await;
-        }
+    let (count, to) = match call.look().await {
+        Ok(Reply::Hit(token, _)) => (Count::refreshes, To::Replace(token)),
         Ok(Reply::Miss | Reply::Leased(_)) => {
             // Also where nothing was read: a look may be answered under an epoch that has just moved, and values of the
             // new one may be older than this call. This step is carried out under the one in force.
             match call.step(Step::Invalidate, Duration::ZERO).await {
                 Ok(_) => {
                     let nothing = Some(Ok(Reply::Miss));
-                    return load_or_wait::<R, S, C, D, F>(call, nothing, sharing, storing, body)
-                        .await;
+                    return load_or_wait::<R, S, C, D, F, W>(call, nothing, sharing, storing).await;
                 }
-                Err(_) => Count::bypasses_store,
+                Err(_) => (Count::bypasses_store, To::Drop),
             }
         }
-        Ok(_) => Count::bypasses_fenced,
-        Err(reason) => reason,
+        Ok(_) => (Count::bypasses_fenced, To::Drop),
+        Err(reason) => (reason, To::Drop),
     };
-    call.tally.add(reason);
-    call.tally.add(Count::loads);
-    let returned = body.await;
-    if !matches!(returned.view(), View::Failed(_)) {
-        call.drop_older().await;
-    }
-    returned
-}
-
-/// Loads, and replaces a value that was read.
-async fn replace<R, S, D, F>(
-    mut call: Call<'_>,
-    token: Token,
-    storing: impl Selects<R::Value>,
-    body: impl Future<Output = R>,
-) -> R
-where
-    R: Outcome<S, Value: CacheValue>,
-    D: Codec,
-    F: Form,
-{
-    call.tally.add(Count::refreshes);
-    call.tally.add(Count::loads);
-    let generations = call.generations().await;
-    let began = call.now();
-    let returned = body.await;
-    let took = call.now().saturating_duration_since(began);
-    let (value, ttl) = match returned.view() {
-        View::Value(value) => (Some(value), storing.ttl_of(value, &call.policy)),
-        View::Absent => (None, call.policy.ttl_of_none()),
-        View::Failed(_) => {
-            call.tally.add(Count::load_errors);
-            return returned;
-        }
-    };
-    let over = call
-        .put_over::<_, D, F>(token, value, ttl, generations, took)
-        .await;
-    if over != Over::Stored {
-        call.drop_older().await;
-    }
-    returned
-}
-
-/// What came of replacing a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// It was.
-    Stored,
-    /// It was gone, or may have been.
-    Gone,
-    /// There is nothing to put in its place.
-    Unstorable,
+    call.tally.add(count);
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
 }
 
 impl Call<'_> {
-    /// Replaces the value `token` by one that took so long to load.
-    pub(super) async fn put_over<T: CacheValue, D: Codec, F: Form>(
-        &mut self,
-        token: Token,
-        value: Option<&T>,
-        ttl: Option<Duration>,
-        generations: Option<Vec<Token>>,
-        took: Duration,
-    ) -> Over {
-        let life = ttl.and_then(|ttl| self.life(ttl, took));
-        let (Some((ttl, age)), Some(generations)) = (life, generations) else {
-            return Over::Unstorable;
-        };
-        let Some(value) = self.payload::<_, D, F>(value, &generations, age) else {
-            return Over::Unstorable;
-        };
+    /// Replaces the value `token`; `false` if that is gone, or may be.
+    pub(super) async fn put_over(&mut self, token: Token, value: Payload, ttl: Duration) -> bool {
         let next = self.inner.tokens.next();
-        let Ok(reply) = self.step(Step::Refresh { token, next, value }, ttl).await else {
-            return Over::Gone;
+        let step = Step::Refresh { token, next, value };
+        let Ok(reply) = self.step(step, ttl).await else {
+            return false;
         };
-        let (over, count) = match reply {
-            Reply::Done => (Over::Stored, Count::fills),
-            _ => (Over::Gone, Count::fills_refused),
-        };
-        self.tally.add(count);
-        over
+        let stored = matches!(reply, Reply::Done);
+        self.tally.add(if stored {
+            Count::fills
+        } else {
+            Count::fills_refused
+        });
+        stored
     }
 
     /// Drops what may have been loaded before this call began, as an invalidation does. If the store does not take it within what

@@ -1,0 +1,274 @@
+//! A call whose body is to run: what is done before it, along with it and after it.
+//!
+//! What depends on the type of the body, which is another for each function, is [`Next::with`] alone: the rest is compiled once for each type
+//! of value, and what is asynchronous of it for the most part once.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use super::aging::Replacement;
+use super::{Call, Landing, Lease};
+use crate::codec::Codec;
+use crate::form::Form;
+use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
+use crate::race::alongside;
+use crate::stats::Count;
+use crate::store::Payload;
+use crate::storing::Selects;
+use crate::tally::Tally;
+use crate::token::Token;
+
+/// How a call goes on.
+pub(crate) enum Next<'a, R, C, W> {
+    /// It does not: with this value.
+    Answer(R),
+    /// With its body.
+    Load(Box<Loading<'a, R, C, W>>),
+}
+
+/// A call whose body is to run.
+pub(crate) struct Loading<'a, R, C, W> {
+    call: Call<'a>,
+    sharing: C,
+    storing: W,
+    to: To,
+    /// Those to store with the value; `None` if nothing is to be stored.
+    generations: Option<Vec<Token>>,
+    began: Instant,
+    instead: Option<Instead<R>>,
+}
+
+/// What is done with what is loaded, besides returning it.
+pub(super) enum To {
+    /// Nothing.
+    Return,
+    /// What may be older is dropped.
+    Drop,
+    /// It is stored under this lease.
+    Fill(Lease),
+    /// It is stored in the place of this value, or that is dropped.
+    Replace(Token),
+    /// It is stored in the place of this value, by the one who has the right to.
+    Renew(Token, Lease),
+}
+
+/// A value to be returned in the place of an error.
+pub(super) struct Instead<R> {
+    pub(super) value: R,
+    /// What the call is counted as then.
+    pub(super) count: Count,
+    /// What it is counted as if there is no error.
+    pub(super) otherwise: Count,
+    /// The right to replace the value in this process, until this is dropped.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    pub(super) replacement: Option<Replacement>,
+}
+
+impl<R> Instead<R> {
+    /// One of a call that has no right to replace it in this process.
+    pub(super) fn stale(value: R, otherwise: Count) -> Self {
+        Self {
+            value,
+            count: Count::stale_hits,
+            otherwise,
+            replacement: None,
+        }
+    }
+
+    /// What is returned: what was loaded, unless that is an error, or nothing.
+    pub(super) fn unless<S>(self, loaded: Option<R>, tally: Tally<'_>) -> R
+    where
+        R: Outcome<S>,
+    {
+        match loaded {
+            Some(loaded) if !matches!(loaded.view(), View::Failed(_)) => {
+                tally.add(self.otherwise);
+                loaded
+            }
+            _ => {
+                tally.add(self.count);
+                self.value
+            }
+        }
+    }
+}
+
+/// What was loaded, as far as it is to be stored.
+enum Sealed {
+    Failed,
+    /// Nothing of it.
+    Nothing,
+    Value(Payload, Duration),
+}
+
+impl<'a, R, C, W> Loading<'a, R, C, W> {
+    /// Begins a load, counted as one.
+    pub(super) async fn begin(mut call: Call<'a>, sharing: C, storing: W, to: To) -> Self {
+        call.tally.add(Count::loads);
+        let generations = match to {
+            To::Return | To::Drop => None,
+            To::Fill(_) | To::Replace(_) | To::Renew(..) => call.generations().await,
+        };
+        let mut loading = Self::uncounted(call, sharing, storing);
+        (loading.to, loading.generations) = (to, generations);
+        loading
+    }
+
+    /// Begins a load that is to replace a value which the call has the right to replace.
+    pub(super) async fn renewing(call: Call<'a>, sharing: C, storing: W, to: To) -> Self {
+        call.tally.add(Count::revalidations);
+        Self::begin(call, sharing, storing, to).await
+    }
+
+    /// A load that has nothing to do with the cache.
+    pub(super) fn uncounted(call: Call<'a>, sharing: C, storing: W) -> Self {
+        Self {
+            began: call.now(),
+            call,
+            sharing,
+            storing,
+            to: To::Return,
+            generations: None,
+            instead: None,
+        }
+    }
+
+    /// The same with a value that is returned in the place of an error.
+    pub(super) fn or(self, instead: Instead<R>) -> Self {
+        Self {
+            instead: Some(instead),
+            ..self
+        }
+    }
+
+    /// What is to be done while the body runs. Never ends.
+    fn renewal(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match &self.to {
+            To::Fill(lease) | To::Renew(_, lease) => Box::pin(lease.renewal()),
+            To::Return | To::Drop | To::Replace(_) => Box::pin(std::future::pending()),
+        }
+    }
+
+    /// Serves those who wait, and makes what is to be stored.
+    fn seal<S, D, F>(&self, returned: &R) -> Sealed
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        W: Selects<R::Value>,
+        D: Codec,
+        F: Form,
+    {
+        let call = &self.call;
+        let lease = match &self.to {
+            To::Return | To::Drop => {
+                return match returned.view() {
+                    View::Failed(_) => Sealed::Failed,
+                    View::Value(_) | View::Absent => Sealed::Nothing,
+                };
+            }
+            To::Replace(_) => None,
+            To::Fill(lease) | To::Renew(_, lease) => Some(lease),
+        };
+        let took = call.now().saturating_duration_since(self.began);
+        let (value, ttl) = match returned.view() {
+            View::Value(value) => (Some(value), self.storing.ttl_of(value, &call.policy)),
+            View::Absent => (None, call.policy.ttl_of_none()),
+            View::Failed(error) => {
+                call.tally.add(Count::load_errors);
+                if let Some(lease) = lease {
+                    lease
+                        .seat
+                        .land(Landing::Failed(self.sharing.capture(error)));
+                }
+                return Sealed::Failed;
+            }
+        };
+        // Those who wait are served before the store is: they need not wait for it.
+        if let Some(lease) = lease
+            && lease.seat.has_followers()
+        {
+            let generations = self.generations.as_deref().unwrap_or_default();
+            let shared = F::shared(value, call.policy.site_version(), generations);
+            lease.seat.land(Landing::Value(shared));
+        }
+        let life = ttl.and_then(|ttl| call.life(ttl, took));
+        let (Some((ttl, age)), Some(generations)) = (life, &self.generations) else {
+            return Sealed::Nothing;
+        };
+        match call.payload::<_, D, F>(value, generations, age) {
+            Some(payload) => Sealed::Value(payload, ttl),
+            None => Sealed::Nothing,
+        }
+    }
+
+    /// Stores what was loaded, and returns it.
+    async fn end<S, D, F>(mut self, returned: R) -> R
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        W: Selects<R::Value>,
+        D: Codec,
+        F: Form,
+    {
+        let sealed = self.seal::<S, D, F>(&returned);
+        self.call.store(&self.to, sealed).await;
+        match self.instead {
+            None => returned,
+            Some(instead) => instead.unless(Some(returned), self.call.tally),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Does with what was loaded what is to be done with it.
+    async fn store(&mut self, to: &To, sealed: Sealed) {
+        match (to, sealed) {
+            (To::Return, _) | (To::Drop | To::Replace(_), Sealed::Failed) => {}
+            (To::Drop, _) | (To::Replace(_), Sealed::Nothing) => self.drop_older().await,
+            (To::Fill(lease), Sealed::Value(payload, ttl)) => self.fill(lease, payload, ttl).await,
+            (To::Fill(lease), Sealed::Failed | Sealed::Nothing) => self.release(lease).await,
+            (To::Replace(token), Sealed::Value(payload, ttl)) => {
+                if !self.put_over(*token, payload, ttl).await {
+                    self.drop_older().await;
+                }
+            }
+            (To::Renew(token, lease), sealed) => {
+                match sealed {
+                    Sealed::Failed => {}
+                    // What is not to be stored must not be answered with what was there before.
+                    Sealed::Nothing => self.drop_older().await,
+                    Sealed::Value(payload, ttl) => {
+                        self.put_over(*token, payload, ttl).await;
+                    }
+                }
+                self.has_ended(lease).await;
+            }
+        }
+    }
+}
+
+impl<R, C, W> Next<'_, R, C, W> {
+    /// The answer, with the body if it is needed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it loads: followers in this process take the lease over, or it is released. Dropped while it stores:
+    /// the value is stored or not.
+    pub(crate) async fn with<S, D, F>(self, body: impl Future<Output = R>) -> R
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        W: Selects<R::Value>,
+        D: Codec,
+        F: Form,
+    {
+        match self {
+            Next::Answer(value) => value,
+            Next::Load(loading) => {
+                let returned = alongside(body, loading.renewal()).await;
+                // Boxed: it is several times as large as what stands here while the body runs.
+                Box::pin(loading.end::<S, D, F>(returned)).await
+            }
+        }
+    }
+}
