@@ -1,7 +1,7 @@
 //! The casts: who meets whom. Each is explored to its end.
 
 use crate::protocol::Cast;
-use crate::readers::Caller::{self, Here, Refresher, There};
+use crate::readers::Caller::{self, Asker, Here, Refresher, There};
 use crate::writers::Mutation::{self, Fenced, Plain, Put, WriteThrough};
 use crate::writers::Newest;
 
@@ -42,6 +42,18 @@ pub(crate) fn all_readers() -> impl Iterator<Item = Cast> {
     KINDS
         .into_iter()
         .map(|writer| cast(&[writer], &[Here, Here, There, Refresher]))
+}
+
+/// Calls within `refresh`, among readers and each other.
+pub(crate) fn askers() -> impl Iterator<Item = Cast> {
+    let singles = KINDS.into_iter().flat_map(|writer| {
+        [
+            cast(&[writer], &[Here, There, Asker]),
+            cast(&[writer], &[Here, Asker, Asker]),
+            cast(&[writer], &[Here, Refresher, Asker]),
+        ]
+    });
+    singles.chain(pairs().map(|writers| cast(&writers, &[Here, Asker])))
 }
 
 /// Three writers and a reader.
@@ -114,6 +126,7 @@ pub(crate) fn small() -> impl Iterator<Item = Cast> {
         .chain(pairs().map(|writers| cast(&writers, &[Here])))
         .chain(pairs().map(|writers| cast(&writers, &[Here, Here])))
         .chain(pairs().map(|writers| cast(&writers, &[Here, Refresher])))
+        .chain(askers())
         .chain(crowded_fences())
         .chain(three_writers())
 }

@@ -12,6 +12,7 @@
 //!   its fence has stood since it was last raised or held; if it was lost before the commit, then from the next hold on.
 //!   A fence is lost by an eviction, a failover, a pause that is longer than its life, or at the bound of marks. To plain
 //!   mutations this is not promised: a crash between the commit and the invalidation loses the latter.
+//! - A call within `refresh` that has returned is a mutation of what was committed before it began, and returns no less.
 //! - **Promise 3**, among readers only, while nothing expires: one load.
 //!
 //! A slot may become empty at any moment. A fence whose mutation lives is held, so that its end is a loss; once its
@@ -20,8 +21,8 @@
 //! # What is left out
 //!
 //! Steps that the store does not take, or carries out after their caller has given up on them, and the recovery that
-//! delivers invalidations later; the local tier, tags and patterns. The generations in front of every key have a model of
-//! their own: [`generations`].
+//! delivers invalidations later; the local tier, and patterns, each of whose slots is invalidated by the step of this table.
+//! Two things have models of their own: [`tags`], and the generations in front of every key, [`generations`].
 
 mod casts;
 mod checking;
@@ -29,12 +30,13 @@ mod generations;
 mod mutants;
 mod protocol;
 mod readers;
+mod tags;
 mod world;
 mod writers;
 
 use casts::{
-    all_readers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts, small,
-    three_readers, three_writers, two_readers_and_a_refresher,
+    all_readers, askers, calm_readers, cancelled_loads, crowded_fences, foreign_values, puts,
+    small, three_readers, three_writers, two_readers_and_a_refresher,
 };
 use checking::{Refutation, check};
 use mutants::{CLAIMS, MUTANTS, Mutant, SPARE};
@@ -60,6 +62,11 @@ fn two_writers_and_three_readers() {
 #[test]
 fn two_writers_and_two_readers_and_a_refresher() {
     explore(two_readers_and_a_refresher());
+}
+
+#[test]
+fn refreshes_that_are_asked_for() {
+    explore(askers());
 }
 
 #[test]

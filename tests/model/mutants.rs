@@ -141,6 +141,18 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "refresh names the token that stands after its load",
         Habit::LateToken,
     ),
+    Mutant::of_process(
+        "a refresh that was asked for and is refused leaves it at that",
+        Habit::RefusedStays,
+    ),
+    Mutant::of_process(
+        "a refresh that was asked for and finds a fence leaves it at that",
+        Habit::FencedStays,
+    ),
+    Mutant::of_process(
+        "a refresh that was asked for waits for the load that it finds",
+        Habit::WaitForOlder,
+    ),
     // Invalidate.
     Mutant::of_table("invalidate is a plain delete", |slot, step| match step {
         Step::Invalidate => (Slot::Empty, Reply::Done),
@@ -349,6 +361,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
 
 /// Each breaks a rule that another rule covers for.
 pub(crate) const SPARE: &[Mutant] = &[
+    // What is stored in an empty slot was loaded after the look at it. The rule is for an epoch that moves meanwhile.
+    Mutant::of_process(
+        "a refresh that was asked for and finds nothing does not invalidate",
+        Habit::NothingStays,
+    ),
     // Whoever leaves taints what is left, and whoever stays lets no other put.
     Mutant::of_table("raise does not taint", |slot, step| match (step, slot) {
         (Step::Raise(token), slot) => raised_untainted(slot, token),

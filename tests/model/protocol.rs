@@ -56,6 +56,14 @@ pub(crate) enum Habit {
     OneLease,
     /// A refresh names the token that stands in the slot after the load, not the one read before it.
     LateToken,
+    /// An asker whose refresh is refused leaves it at that.
+    RefusedStays,
+    /// An asker who finds a fence leaves it at that.
+    FencedStays,
+    /// An asker who finds nothing does not invalidate.
+    NothingStays,
+    /// An asker waits for the load that he finds.
+    WaitForOlder,
     /// A mutation invalidates before it commits.
     InvalidateFirst,
     /// A mutation raises its fence after it committed.
@@ -176,7 +184,7 @@ impl Protocol {
                 stores(world, lease, world.readers.len())
             }),
         ];
-        if readers.contains(&Caller::Refresher) {
+        if readers.contains(&Caller::Refresher) || readers.contains(&Caller::Asker) {
             examples.push(Property::sometimes("a refresh is stored", |_, world| {
                 stores(world, next, world.readers.len())
             }));
@@ -222,6 +230,7 @@ impl Model for Protocol {
                 floor: Floor::default(),
                 writers: vec![Writer::Idle; self.cast.writers.len()],
                 readers: vec![Reader::Idle; self.cast.readers.len()],
+                asked: vec![0; self.cast.readers.len()],
                 loads: 0,
             })
             .collect()

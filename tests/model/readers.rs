@@ -17,6 +17,9 @@ pub(crate) enum Caller {
     There,
     /// In the first process, and takes every value that he finds for one to be refreshed in the background.
     Refresher,
+    /// In the first process, within `refresh`: he loads, and replaces what he finds. When he has returned, that counts as a
+    /// mutation of what was committed before he began.
+    Asker,
 }
 
 impl Caller {
@@ -53,6 +56,10 @@ pub(crate) enum Reader {
     Refreshing(Token),
     /// Has loaded it.
     Refreshed(Token, Version),
+    /// An asker who has found nothing to replace: what is there is to go before he loads.
+    Clearing,
+    /// An asker who has loaded, and could replace nothing: what is there is to go.
+    Dropping,
     Done,
     /// Has returned a value that he must not return.
     Wrong(Broken),
@@ -72,6 +79,8 @@ pub(crate) enum Turn {
     TakeOver,
     LoadAlone,
     Refresh,
+    Clear,
+    Drop,
 }
 
 /// The lease of a reader.
@@ -121,6 +130,8 @@ impl Protocol {
             Reader::Vacant(_) => vec![Turn::Release],
             Reader::Leading(_) | Reader::Refreshing(_) => vec![Turn::Load],
             Reader::Refreshed(..) => vec![Turn::Refresh],
+            Reader::Clearing => vec![Turn::Clear],
+            Reader::Dropping => vec![Turn::Drop],
             Reader::Landed(..) | Reader::Done | Reader::Wrong(_) => Vec::new(),
         }
     }
@@ -132,6 +143,7 @@ impl Protocol {
         let after = match (turn, before) {
             // To start and to look is one step: whoever dawdles in between is promised less and sees more.
             (Turn::Read, Reader::Waiting { floor, .. }) => self.look(world, number, floor),
+            (Turn::Read, _) if caller == Caller::Asker => self.ask(world, number),
             (Turn::Read, _) => self.look(world, number, world.floor),
 
             (Turn::Acquire, Reader::Missed { floor, over, early }) => {
@@ -193,13 +205,49 @@ impl Protocol {
                     _ => read,
                 };
                 let next = next(number);
-                self.apply(world, Step::Refresh { token, next, value });
+                let reply = self.apply(world, Step::Refresh { token, next, value });
+                match reply {
+                    Reply::Refused if caller == Caller::Asker && !self.has(Habit::RefusedStays) => {
+                        Reader::Dropping
+                    }
+                    _ => Reader::Done,
+                }
+            }
+            (Turn::Clear, Reader::Clearing) => {
+                self.apply(world, Step::Invalidate);
+                none_to_replace(world, number)
+            }
+            (Turn::Drop, Reader::Dropping) => {
+                self.apply(world, Step::Invalidate);
                 Reader::Done
             }
             (turn, before) => unreachable!("{turn:?} of {before:?}"),
         };
         world.readers[number] = after;
+        if matches!(after, Reader::Landed(..) | Reader::Done) {
+            // He has returned.
+            let since = std::mem::take(&mut world.asked[number]);
+            world.floor.complete(since);
+        }
         self.empty_flights(world);
+    }
+
+    /// An asker looks.
+    fn ask(&self, world: &mut World, number: usize) -> Reader {
+        world.asked[number] = world.source;
+        match self.apply(world, Step::Read) {
+            Reply::Hit(token, _) => Reader::Refreshing(token),
+            Reply::Leased(lease) if self.has(Habit::WaitForOlder) => Reader::Waiting {
+                lease,
+                floor: world.floor,
+            },
+            Reply::Miss if self.has(Habit::NothingStays) => none_to_replace(world, number),
+            Reply::Fenced if self.has(Habit::FencedStays) => Reader::Done,
+            // He loads for himself.
+            Reply::Fenced => Reader::Dropping,
+            Reply::Miss | Reply::Leased(_) => Reader::Clearing,
+            reply => unreachable!("{reply:?} to a look"),
+        }
     }
 
     fn look(&self, world: &mut World, number: usize, floor: Floor) -> Reader {
@@ -307,5 +355,16 @@ impl Protocol {
                 world.readers[number] = Reader::Done;
             }
         }
+    }
+}
+
+/// An asker who has found nothing goes on like any other. What he is handed is to be as new as his own call.
+fn none_to_replace(world: &World, number: usize) -> Reader {
+    let mut floor = world.floor;
+    floor.complete(world.asked[number]);
+    Reader::Missed {
+        floor,
+        over: None,
+        early: None,
     }
 }

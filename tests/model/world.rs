@@ -1,5 +1,6 @@
 //! The world: the source, the one slot, and what is promised at this moment. There is no clock in it.
 
+use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use cache_runtime::slot::{Slot, Token};
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) floor: Floor,
     pub(crate) writers: Vec<Writer>,
     pub(crate) readers: Vec<Reader>,
+    /// What was committed when each asker began; 0 when he has returned.
+    pub(crate) asked: Vec<Version>,
     /// How many loads have begun; counted only where that is promised.
     pub(crate) loads: u8,
 }
@@ -87,25 +90,25 @@ impl Floor {
 
 /// The slot, in a form that can be hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored(pub(crate) Slot<Version>);
+pub(crate) struct Stored<V = Version>(pub(crate) Slot<V>);
 
-impl Hash for Stored {
+impl<V: Hash> Hash for Stored<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
             Slot::Empty => 0.hash(state),
-            Slot::Value(token, version) => (1, token, version).hash(state),
+            Slot::Value(token, value) => (1, token, value).hash(state),
             Slot::Lease(token) => (2, token).hash(state),
             Slot::Fence(fence) => (3, fence.tokens(), fence.is_tainted()).hash(state),
         }
     }
 }
 
-impl Stored {
+impl<V: Debug> Stored<V> {
     /// As it is printed in a counterexample.
     pub(crate) fn describe(&self) -> String {
         match &self.0 {
             Slot::Empty => "empty".to_owned(),
-            Slot::Value(token, version) => format!("value {version} ({})", name(*token)),
+            Slot::Value(token, value) => format!("value {value:?} ({})", name(*token)),
             Slot::Lease(token) => format!("lease {}", name(*token)),
             Slot::Fence(fence) => {
                 let tokens: Vec<_> = fence.tokens().iter().copied().map(name).collect();

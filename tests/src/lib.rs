@@ -4,6 +4,7 @@
 
 pub mod cut;
 pub mod garbler;
+pub mod meddler;
 pub mod redis_server;
 pub mod stampede;
 pub mod wait;

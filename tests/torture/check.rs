@@ -15,6 +15,12 @@
 //!   It is known to be up if the body ran under `fence, on_error = "fail"`, no fault emptied the slots since the call began,
 //!   and the fence cannot have expired: it is younger than it lives, or its process ran without a stall or a fault, and so
 //!   has renewed it.
+//! - A `refresh` that returned a value is a mutation of what was committed before it began: what other calls have done to
+//!   the source, and not yet told.
+//!
+//! What `refresh` and `bypass` return themselves is no older than what was committed before they began.
+
+mod telling;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,9 +28,12 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::database::Commit;
 use crate::faults::Kind as FaultKind;
-use crate::history::{KeyHistory, Loaded};
+use crate::figures::Figures;
+use crate::history::{KeyHistory, Loaded, Required};
 use crate::knobs::{CLOCK_STEP, FENCE, KEYS, LOCAL_TTL, STORE_BUDGET};
-use crate::record::{Ending, Found, Kind, Mutated, Op, Process, Read, Record};
+use crate::record::{Asked, Ending, Found, Kind, Mutated, Op, Process, Read, Record};
+use crate::violation::{Line, Promise, Violation};
+use telling::{load_line, name, read_line};
 
 /// How long after a fault the breaker, the connections and what is undelivered may take to come back.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -41,75 +50,6 @@ const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
 /// How many violations are kept to be shown, each once; all are counted.
 const SHOWN: usize = 5;
-
-/// What happened, in figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Figures {
-    pub(crate) calls: u64,
-    /// Reads that were answered without a load of their own.
-    pub(crate) hits: u64,
-    /// Of these, by a call site with a `local_ttl`.
-    pub(crate) local: u64,
-    pub(crate) loads: u64,
-    /// Mutations, however they ended.
-    pub(crate) invalidations: u64,
-    pub(crate) faults: u64,
-    /// Calls that were dropped by their callers.
-    pub(crate) dropped: u64,
-    /// Commits of processes that were killed before they could invalidate, under a fence.
-    pub(crate) killed: u64,
-    /// Calls that got the error that `on_error = "fail"` asks for.
-    pub(crate) refused: u64,
-    /// Loads in calm stretches: those that promise 3 was checked on.
-    pub(crate) calm: u64,
-    pub(crate) doubled: u64,
-    pub(crate) stale: u64,
-    pub(crate) late: u64,
-    pub(crate) wrong: u64,
-    pub(crate) errors: u64,
-    pub(crate) lost: u64,
-}
-
-impl Figures {
-    pub(crate) fn are_clean(&self) -> bool {
-        self.doubled + self.stale + self.late + self.wrong + self.errors + self.lost == 0
-    }
-}
-
-/// A promise that was broken, and what shows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Violation {
-    pub(crate) promise: Promise,
-    pub(crate) what: String,
-    /// The part of the history that shows it, in the order of time.
-    pub(crate) lines: Vec<Line>,
-}
-
-/// Which promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// One load per key.
-    Doubled,
-    /// No stale read after an invalidation.
-    Stale,
-    /// Where a call site has a `local_ttl`: none by this process, and none later than that.
-    Late,
-    /// No wrong value.
-    Wrong,
-    /// The cache never breaks the caller.
-    Error,
-    /// A crash loses no invalidation.
-    Lost,
-}
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Line {
-    pub(crate) from: Moment,
-    pub(crate) to: Option<Moment>,
-    pub(crate) who: String,
-    pub(crate) what: String,
-}
 
 /// A fault, or the time in which nothing is expected of a process.
 #[derive(Clone, Copy, Debug)]
@@ -225,7 +165,7 @@ impl Checker {
 
     /// A commit, told before any read can return it.
     pub(crate) fn commit(&mut self, commit: Commit) {
-        let key = &mut self.keys[index(commit.write.key)];
+        let key = &mut self.keys[index(commit.key)];
         key.commit(commit);
         if commit.write.kind == Kind::FencedOrFail {
             self.fenced.push(commit);
@@ -258,7 +198,11 @@ impl Checker {
     /// Takes one record of a worker.
     pub(crate) fn record(&mut self, process: Process, record: Record) {
         match record {
-            Record::Begun { op, key, at, .. } => self.keys[index(key)].begin_mutation(op, at),
+            Record::Begun { op, keys, at } => {
+                for key in keys.iter() {
+                    self.keys[index(key)].begin_mutation(op, at);
+                }
+            }
             Record::Mutated(mutated) => self.mutated(process, mutated),
             Record::Read(read) => self.reads.push((process, read)),
             Record::Delivered { after, before } => self.delivered(process, after, before),
@@ -274,20 +218,12 @@ impl Checker {
     }
 
     fn mutated(&mut self, process: Process, mutated: Mutated) {
-        self.figures.calls += 1;
-        self.figures.invalidations += 1;
-        match &mutated.ending {
-            Ending::Returned | Ending::Failed => {}
-            Ending::Refused => self.figures.refused += 1,
-            Ending::Dropped => self.figures.dropped += 1,
-            Ending::Broken(how) => {
-                let what = format!("{:?} of key {}: {how}", mutated.kind, mutated.key);
-                self.error(process, mutated.end, what);
+        self.count(process, &mutated);
+        for key in mutated.keys.iter() {
+            let key = &mut self.keys[index(key)];
+            if let Some(required) = required_by(key, &mutated, mutated.end) {
+                key.require_of(process, required);
             }
-        }
-        let key = &mut self.keys[index(mutated.key)];
-        if let Some(commit) = committed(key, &mutated) {
-            key.require_of(process, mutated.end, commit.version);
         }
         if mutated.delivered {
             self.in_force(&mutated, mutated.end);
@@ -296,17 +232,47 @@ impl Checker {
         }
     }
 
+    fn count(&mut self, process: Process, mutated: &Mutated) {
+        if mutated.kind == Kind::Refresh {
+            // The call was counted as a read.
+            self.figures.refreshed += u64::from(mutated.ending == Ending::Returned);
+            return;
+        }
+        self.figures.calls += 1;
+        self.figures.invalidations += 1;
+        self.figures.patterns += u64::from(mutated.kind.is_pattern());
+        match &mutated.ending {
+            Ending::Returned | Ending::Failed | Ending::Off => {}
+            Ending::Refused => self.figures.refused += 1,
+            Ending::Dropped => self.figures.dropped += 1,
+            Ending::Broken(how) => {
+                let keys: Vec<_> = mutated.keys.iter().collect();
+                let what = format!("{:?} of keys {keys:?}: {how}", mutated.kind);
+                self.error(process, mutated.end, what);
+            }
+        }
+    }
+
     /// A mutation that has ended is in force for all.
     fn in_force(&mut self, mutated: &Mutated, from: Moment) {
-        let key = &mut self.keys[index(mutated.key)];
-        if let Some(commit) = committed(key, mutated) {
-            key.require_of_all(from, commit.version);
+        for key in mutated.keys.iter() {
+            let key = &mut self.keys[index(key)];
+            if let Some(required) = required_by(key, mutated, from) {
+                key.require_of_all(required);
+            }
+            if mutated.kind.has_fence() {
+                let is_left = mutated.ending != Ending::Returned;
+                key.end_fence(mutated.op, is_left, from + FENCE + EXPIRY_SLACK);
+            }
+            // A refresh that was dropped keeps nothing: its last step may still be on its way.
+            let is_cut_off = mutated.kind == Kind::Refresh && mutated.ending == Ending::Dropped;
+            let until = if is_cut_off {
+                from + STORE_BUDGET
+            } else {
+                from
+            };
+            key.end_mutation(mutated.op, until);
         }
-        if mutated.kind.has_fence() {
-            let is_left = mutated.ending != Ending::Returned;
-            key.end_fence(mutated.op, is_left, from + FENCE + EXPIRY_SLACK);
-        }
-        key.end_mutation(mutated.op, from);
     }
 
     /// At some moment between the two, nothing was undelivered.
@@ -354,7 +320,7 @@ impl Checker {
         let ready: Vec<_> = ready;
         for commit in ready {
             if self.is_known_fenced(&commit) {
-                self.keys[index(commit.write.key)].require_of_all(commit.at, commit.version);
+                self.keys[index(commit.key)].require_of_all(in_force(&commit, commit.at));
             }
             if self.was_killed(commit.write.op) {
                 self.figures.killed += 1;
@@ -418,16 +384,33 @@ impl Checker {
             let loaded = Loaded {
                 process,
                 called: read.start,
+                own: read.asked != Asked::Nothing,
                 load,
             };
             self.keys[index(read.key)].add_load(loaded);
             self.loads.push((read.key, loaded));
         }
+        match (read.asked, read.load) {
+            (Asked::OnlyCached, Some(_)) => {
+                let what = format!("a load of key {} within `only_cached`", read.key);
+                self.error(process, read.end, what);
+            }
+            (Asked::Bypass, None) if matches!(read.found, Found::Version(_)) => {
+                let what = format!("no load of key {} within `bypass`", read.key);
+                self.error(process, read.end, what);
+            }
+            _ => {}
+        }
         match &read.found {
             Found::Version(version) => {
-                if read.load.is_none() {
-                    self.figures.hits += 1;
-                    self.figures.local += u64::from(read.local);
+                match read.asked {
+                    Asked::Nothing if read.load.is_none() => {
+                        self.figures.hits += 1;
+                        self.figures.local += u64::from(read.local);
+                    }
+                    Asked::OnlyCached => self.figures.answered += 1,
+                    Asked::Bypass => self.figures.bypassed += 1,
+                    Asked::Nothing | Asked::Refresh => {}
                 }
                 self.found(process, read, *version);
             }
@@ -442,6 +425,7 @@ impl Checker {
                 self.wrong(process, read, format!("key {} was damaged", read.key));
             }
             Found::Failed => {}
+            Found::Unanswered => self.figures.unanswered += 1,
             Found::Dropped => self.figures.dropped += 1,
             Found::Broken(how) => {
                 let what = format!("a read of key {}: {how}", read.key);
@@ -460,19 +444,25 @@ impl Checker {
             let what = format!("key {}: version {version} was not yet committed", read.key);
             return self.wrong(process, read, what);
         }
-        let lag = if read.local {
-            LOCAL_TTL + CLOCK_STEP
+        let is_from_the_source = matches!(read.asked, Asked::Refresh | Asked::Bypass);
+        let required = if is_from_the_source {
+            let newest = key.newest_before(read.start);
+            newest.map(|commit| in_force(&commit, commit.at))
         } else {
-            Duration::ZERO
+            let lag = if read.local {
+                LOCAL_TTL + CLOCK_STEP
+            } else {
+                Duration::ZERO
+            };
+            key.required(process, read.start, lag)
         };
-        let required = key.required(process, read.start, lag);
-        if version >= required {
-            return;
-        }
-        let Some(commit) = key.version(required) else {
+        let Some(required) = required.filter(|required| version < required.version) else {
             return;
         };
-        let promise = if read.local {
+        let Some(commit) = key.version(required.version) else {
+            return;
+        };
+        let promise = if read.local && !is_from_the_source {
             Promise::Late
         } else if read.review || self.was_killed(commit.write.op) {
             Promise::Lost
@@ -480,10 +470,10 @@ impl Checker {
             Promise::Stale
         };
         let what = format!(
-            "key {}: version {version} was read after version {required} was in force",
-            read.key
+            "key {}: version {version} was read after version {} was in force",
+            read.key, required.version
         );
-        let lines = self.lines_of(read, process, version, &commit);
+        let lines = self.lines_of(read, process, version, &commit, required);
         self.violate(promise, what, lines, commit.write.start, read.end);
     }
 
@@ -494,6 +484,9 @@ impl Checker {
 
     /// Promise 3: two loads of one key at a time, with nothing that could excuse it.
     fn judge_load(&mut self, key: u64, new: &Loaded) {
+        if new.own {
+            return;
+        }
         let history = &self.keys[index(key)];
         if self.is_calm(new.called, new.load.to)
             && !history.is_mutated_within(new.called, new.load.to)
@@ -502,7 +495,8 @@ impl Checker {
         }
         let began = |loaded: &Loaded| (loaded.load.from, loaded.process, loaded.called);
         let other = history.loads().find(|old| {
-            began(old) < began(new)
+            !old.own
+                && began(old) < began(new)
                 && new.load.from < old.load.to
                 && self.is_inexcusable(history, old, new)
         });
@@ -520,45 +514,16 @@ impl Checker {
         let to = old.load.to.max(new.load.to);
         // Who has waited for the store, or for another's load, as long as the bound says, loads for himself.
         let waited = |loaded: &Loaded| loaded.load.from.since(loaded.called) * 4 > STORE_BUDGET * 3;
-        // After a failed load, each of those who waited for it loads for himself.
-        let failed = history
-            .loads()
-            .any(|loaded| loaded.load.version.is_none() && loaded.load.to + LATE >= from);
+        // After a failed load, each of those who waited for it loads for himself. Nobody waits for a bypass; and a refresh, for
+        // which others may wait, counts as a mutation.
+        let failed = history.loads().any(|loaded| {
+            !loaded.own && loaded.load.version.is_none() && loaded.load.to + LATE >= from
+        });
         !waited(old)
             && !waited(new)
             && !failed
             && self.is_calm(from, to)
             && !history.is_mutated_within(from, to)
-    }
-
-    /// The mutation that is in force, where the old value came from, and the read.
-    fn lines_of(&self, read: &Read, process: Process, version: u64, commit: &Commit) -> Vec<Line> {
-        let history = &self.keys[index(read.key)];
-        let older = history.version(version).into_iter();
-        let mut lines: Vec<_> = older
-            .chain([*commit])
-            .map(|commit| Line {
-                from: commit.write.start,
-                to: Some(commit.at),
-                who: name(commit.write.op.process),
-                what: format!(
-                    "{:?} mutates key {}; commits version {} at the end of this",
-                    commit.write.kind, read.key, commit.version
-                ),
-            })
-            .collect();
-        // A load that was still running when its value was overtaken comes first, else the last.
-        let loads = || {
-            history.loads().filter(|loaded| {
-                loaded.load.version == Some(version) && loaded.load.from < read.end
-            })
-        };
-        let source = loads()
-            .find(|loaded| loaded.load.to > commit.at)
-            .or_else(|| loads().next_back());
-        lines.extend(source.map(|loaded| load_line(read.key, loaded)));
-        lines.push(read_line(process, read));
-        lines
     }
 
     fn violate(
@@ -601,44 +566,33 @@ impl Checker {
     }
 }
 
-/// What this mutation had committed when its process decided to invalidate.
-fn committed(key: &KeyHistory, mutated: &Mutated) -> Option<Commit> {
-    key.commit_of(mutated.op)
-        .filter(|commit| commit.at < mutated.decided)
+/// What this mutation asks of the reads of a key that begin later than `from`: what it had committed when its process decided to
+/// invalidate.
+fn required_by(key: &KeyHistory, mutated: &Mutated, from: Moment) -> Option<Required> {
+    let commit = match (mutated.kind, &mutated.ending) {
+        (Kind::Refresh, Ending::Returned) => key.newest_before(mutated.decided),
+        (Kind::Refresh, _) => None,
+        _ => key.commit_of(mutated.op),
+    };
+    let commit = commit.filter(|commit| commit.at < mutated.decided)?;
+    Some(Required {
+        from,
+        version: commit.version,
+        by: mutated.kind,
+    })
+}
+
+/// What a commit asks of the reads that begin later than `from`.
+fn in_force(commit: &Commit, from: Moment) -> Required {
+    Required {
+        from,
+        version: commit.version,
+        by: commit.write.kind,
+    }
 }
 
 fn index(key: u64) -> usize {
     usize::try_from(key % KEYS).unwrap_or(0)
-}
-
-fn name(process: Process) -> String {
-    format!("worker {}", process.0)
-}
-
-fn load_line(key: u64, loaded: &Loaded) -> Line {
-    let version = match loaded.load.version {
-        Some(version) => format!("version {version}"),
-        None => "nothing".to_owned(),
-    };
-    Line {
-        from: loaded.load.from,
-        to: Some(loaded.load.to),
-        who: name(loaded.process),
-        what: format!("loads {version} of key {key}"),
-    }
-}
-
-fn read_line(process: Process, read: &Read) -> Line {
-    let how = match read.load {
-        Some(_) => "by its own load",
-        None => "from the cache",
-    };
-    Line {
-        from: read.start,
-        to: Some(read.end),
-        who: name(process),
-        what: format!("reads key {} {how}: {:?}", read.key, read.found),
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Moment;
+use crate::keys::KeySet;
 use crate::knobs::KEYS;
 use crate::lines;
 use crate::record::{Kind, Op};
@@ -29,7 +30,8 @@ pub(crate) enum Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Write {
     pub(crate) op: Op,
-    pub(crate) key: u64,
+    /// What it writes, all in one transaction.
+    pub(crate) keys: KeySet,
     pub(crate) kind: Kind,
     /// When the annotated function was called.
     pub(crate) start: Moment,
@@ -50,10 +52,11 @@ pub(crate) enum Fate {
     CommitAndKill,
 }
 
-/// A mutation that happened.
+/// A mutation that happened, to one of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     pub(crate) write: Write,
+    pub(crate) key: u64,
     pub(crate) version: u64,
     pub(crate) at: Moment,
 }
@@ -158,17 +161,23 @@ impl Server {
         }
     }
 
+    /// The new version of its first key.
     fn commit(&self, write: Write) -> u64 {
-        let mut version = self.version(write.key);
-        let commit = Commit {
-            write,
-            version: *version + 1,
-            at: Moment::now(),
-        };
-        // Told before the new version can be read: no record of a read comes before that of its commit.
-        (self.on_commit)(commit);
-        *version = commit.version;
-        commit.version
+        let mut versions: Vec<_> = write.keys.iter().map(|key| self.version(key)).collect();
+        let at = Moment::now();
+        for (key, version) in write.keys.iter().zip(&versions) {
+            // Told before the new version can be read: no record of a read comes before that of its commit.
+            (self.on_commit)(Commit {
+                write,
+                key,
+                version: **version + 1,
+                at,
+            });
+        }
+        for version in &mut versions {
+            **version += 1;
+        }
+        versions.first().map_or(0, |version| **version)
     }
 
     fn version(&self, key: u64) -> std::sync::MutexGuard<'_, u64> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::database::Commit;
-use crate::record::{Load, Op, Process};
+use crate::record::{Kind, Load, Op, Process};
 
 /// The past of one key.
 #[derive(Debug, Default)]
@@ -21,26 +21,35 @@ pub(crate) struct KeyHistory {
     loads: VecDeque<Loaded>,
 }
 
+/// What no read that begins later may fall below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Required {
+    pub(crate) from: Moment,
+    pub(crate) version: u64,
+    /// What has brought it in force.
+    pub(crate) by: Kind,
+}
+
 /// Which version a read must at least return, by the moment it begins.
 #[derive(Debug, Default)]
-struct Timeline(Vec<(Moment, u64)>);
+struct Timeline(Vec<Required>);
 
 impl Timeline {
     /// From then on, no version older than this may be read.
-    fn require(&mut self, from: Moment, version: u64) {
-        let place = self.0.partition_point(|(at, _)| *at <= from);
-        if place > 0 && self.0[place - 1].1 >= version {
+    fn require(&mut self, new: Required) {
+        let place = self.0.partition_point(|known| known.from <= new.from);
+        if place > 0 && self.0[place - 1].version >= new.version {
             return;
         }
-        self.0.insert(place, (from, version));
+        self.0.insert(place, new);
         // Each entry is newer than the one before: those that this one outdoes say nothing any more.
-        let outdone = self.0[place + 1..].partition_point(|(_, later)| *later <= version);
+        let outdone = self.0[place + 1..].partition_point(|later| later.version <= new.version);
         self.0.drain(place + 1..place + 1 + outdone);
     }
 
-    fn required_at(&self, start: Moment) -> u64 {
-        let place = self.0.partition_point(|(at, _)| *at < start);
-        place.checked_sub(1).map_or(0, |last| self.0[last].1)
+    fn required_at(&self, start: Moment) -> Option<Required> {
+        let place = self.0.partition_point(|known| known.from < start);
+        place.checked_sub(1).map(|last| self.0[last])
     }
 }
 
@@ -59,6 +68,8 @@ pub(crate) struct Loaded {
     pub(crate) process: Process,
     /// When the function was called.
     pub(crate) called: Moment,
+    /// Whether it asked for a load of its own.
+    pub(crate) own: bool,
     pub(crate) load: Load,
 }
 
@@ -80,25 +91,34 @@ impl KeyHistory {
         self.commits.get(at).copied()
     }
 
-    pub(crate) fn require_of_all(&mut self, from: Moment, version: u64) {
-        self.for_all.require(from, version);
+    /// The newest commit before this moment.
+    pub(crate) fn newest_before(&self, at: Moment) -> Option<Commit> {
+        let place = self.commits.partition_point(|commit| commit.at < at);
+        place.checked_sub(1).map(|last| self.commits[last])
     }
 
-    pub(crate) fn require_of(&mut self, process: Process, from: Moment, version: u64) {
-        self.for_one
-            .entry(process)
-            .or_default()
-            .require(from, version);
+    pub(crate) fn require_of_all(&mut self, required: Required) {
+        self.for_all.require(required);
+    }
+
+    pub(crate) fn require_of(&mut self, process: Process, required: Required) {
+        self.for_one.entry(process).or_default().require(required);
     }
 
     /// The oldest version that a read of this process may return if it began then. What others have made known, it may still
     /// miss if it became so less than `lag` before.
-    pub(crate) fn required(&self, process: Process, start: Moment, lag: Duration) -> u64 {
-        let own = self
-            .for_one
-            .get(&process)
-            .map_or(0, |own| own.required_at(start));
-        own.max(self.for_all.required_at(start.before(lag)))
+    pub(crate) fn required(
+        &self,
+        process: Process,
+        start: Moment,
+        lag: Duration,
+    ) -> Option<Required> {
+        let own = self.for_one.get(&process);
+        let own = own.and_then(|own| own.required_at(start));
+        let all = self.for_all.required_at(start.before(lag));
+        own.into_iter()
+            .chain(all)
+            .max_by_key(|required| required.version)
     }
 
     pub(crate) fn begin_mutation(&mut self, op: Op, from: Moment) {
@@ -172,15 +192,30 @@ mod tests {
     fn a_timeline_asks_for_the_newest_that_was_in_force_before() {
         let mut timeline = Timeline::default();
         let at = Moment::at_ms;
+        let mut require = |from, version| {
+            timeline.require(Required {
+                from: at(from),
+                version,
+                by: Kind::Plain,
+            });
+        };
         // Not in the order of time: a record of another process comes late.
-        timeline.require(at(30), 3);
-        timeline.require(at(10), 1);
-        timeline.require(at(20), 5);
-        assert_eq!(timeline.required_at(at(10)), 0, "not before it is in force");
-        assert_eq!(timeline.required_at(at(11)), 1);
-        assert_eq!(timeline.required_at(at(25)), 5);
-        assert_eq!(timeline.required_at(at(40)), 5, "3 says nothing beside 5");
-        timeline.require(at(5), 2);
-        assert_eq!(timeline.required_at(at(11)), 2);
+        require(30, 3);
+        require(10, 1);
+        require(20, 5);
+        let required = |timeline: &Timeline, when| {
+            let required = timeline.required_at(at(when));
+            required.map_or(0, |required| required.version)
+        };
+        assert_eq!(required(&timeline, 10), 0, "not before it is in force");
+        assert_eq!(required(&timeline, 11), 1);
+        assert_eq!(required(&timeline, 25), 5);
+        assert_eq!(required(&timeline, 40), 5, "3 says nothing beside 5");
+        timeline.require(Required {
+            from: at(5),
+            version: 2,
+            by: Kind::Plain,
+        });
+        assert_eq!(required(&timeline, 11), 2);
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 /// How many keys there are: few, so that every race is met often.
 pub(crate) const KEYS: u64 = 16;
 
-/// How many of them are read so seldom that their slots stay empty for a while after a mutation.
+/// How many keys begin alike: a pattern invalidates them together.
+pub(crate) const GROUP: u64 = 4;
+
+/// How many keys are read so seldom that their slots stay empty for a while after a mutation.
 pub(crate) const COLD_KEYS: u64 = 4;
 
 /// Whether mutations of this key use fences. One that is dropped leaves its fence, and the next lets that live on: a key that
@@ -15,7 +18,8 @@ pub(crate) const fn takes_fences(key: u64) -> bool {
     key.is_multiple_of(2)
 }
 
-/// Whether this key is read with a tag, and only the tag is what tells of a mutation: one key with fences, and one without.
+/// Whether this key is read with a tag, and only the tag, or a pattern, is what tells of a mutation: one key with fences, and one
+/// without.
 pub(crate) const fn is_tagged(key: u64) -> bool {
     key == 9 || key == 10
 }
@@ -40,6 +44,9 @@ pub(crate) const SLOWEST_LOAD: Duration = Duration::from_millis(600);
 
 /// The slowest mutation before its commit: longer than a fence lives.
 pub(crate) const SLOWEST_COMMIT: Duration = Duration::from_millis(1600);
+
+/// The longest life of a value that is to expire soon.
+pub(crate) const BRIEF_LIFE: Duration = Duration::from_millis(150);
 
 /// The `local_ttl` of the call site that has one.
 pub(crate) const LOCAL_TTL: Duration = Duration::from_millis(300);

@@ -12,8 +12,10 @@ mod check;
 mod clock;
 mod database;
 mod faults;
+mod figures;
 mod fleet;
 mod history;
+mod keys;
 mod knobs;
 mod lines;
 mod mutants;
@@ -23,6 +25,7 @@ mod report;
 mod run;
 mod storm;
 mod value;
+mod violation;
 mod worker;
 
 use std::io;
@@ -140,8 +143,7 @@ async fn self_test(settings: run::Settings) -> io::Result<ExitCode> {
         };
         println!(
             "{:<26}{verdict:<10}{seconds:>6.1} s  {}",
-            mutant.name,
-            report::figures(figures)
+            mutant.name, figures
         );
     }
     println!("mutants={} survivors={survivors}", MUTANTS.len());

@@ -3,19 +3,17 @@
 //! No code of the runtime is changed: the line to Redis replaces a script by a broken one where it is loaded. A rule that no
 //! script contains any more is an error when the run starts, so that no mutant can silently do nothing.
 //!
-//! Not here are the rules that only writes through the cache need (the taint of a fence, and what a put may store): no
-//! annotation writes through yet, and a caller of `Cache::put` serialises his writers. The model refutes those.
+//! What no script could get wrong is broken in the workers: it shows that the other figures are not always 0 either, and that
+//! what is promised of a single call is looked at.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+mod rewriter;
 
 use clap::ValueEnum;
-use redis::Script;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::check::Figures;
-use crate::check::Promise::{self, Doubled, Error, Late, Lost, Stale, Wrong};
+pub(crate) use rewriter::Rewriter;
+
+use crate::figures::Figures;
+use crate::violation::Promise::{self, Doubled, Error, Late, Lost, Stale, Wrong};
 
 /// A broken rule.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +46,12 @@ pub(crate) enum Fault {
     WrongKey,
     /// Values are kept in the process for much longer than they may be, and the server is not asked to tell of changes.
     KeepsOn,
+    /// What is asked for as a refresh is a bypass: the cache keeps what it has.
+    RefreshesInName,
+    /// What is asked for as a bypass is a call like any other.
+    BypassesInName,
+    /// What is asked for as cached only is loaded.
+    LoadsAllTheSame,
 }
 
 impl Fault {
@@ -57,6 +61,9 @@ impl Fault {
             Self::ErrorsOfTheCache => "errors-of-the-cache",
             Self::WrongKey => "wrong-key",
             Self::KeepsOn => "keeps-on",
+            Self::RefreshesInName => "refreshes-in-name",
+            Self::BypassesInName => "bypasses-in-name",
+            Self::LoadsAllTheSame => "loads-all-the-same",
         }
     }
 }
@@ -95,13 +102,15 @@ const fn worker(breaks: &'static [Promise], name: &'static str, fault: Fault) ->
     }
 }
 
-/// Texts by which a script is known.
+/// Texts by which a script is known. A fill and a refresh are one script, which is told what must stand there.
 const REPLACE: &str = "if redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end";
 const RELEASE: &str = "return redis.call('UNLINK', KEYS[1])";
 const INVALIDATE: &str = "if not tokens then\n  redis.call('UNLINK', KEYS[1])";
+const PATTERN: &str = "for _, key in ipairs(page[2]) do";
 const RAISE: &str = "or '\\2500' .. ARGV[1]";
 const HOLD: &str = "tokens and without(tokens, ARGV[1]) ~= tokens";
 const LOWER: &str = "local tokens = tokens_of_fence(KEYS[1])\nlower(KEYS[1], tokens, ARGV[1])";
+const PUT: &str = "if tokens == ARGV[1] and not tainted then";
 
 /// All of them.
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -131,6 +140,26 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "fill-under-any-lease",
         REPLACE,
         "if redis.pcall('GETRANGE', KEYS[1], 0, 0) ~= '\\249' then return 0 end",
+    ),
+    // Refresh.
+    text(
+        &[Stale],
+        "refresh-without-compare",
+        REPLACE,
+        "if ARGV[1]:byte(1) ~= 0xF8 and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end",
+    ),
+    text(
+        &[Stale],
+        "refresh-if-absent",
+        REPLACE,
+        "if (ARGV[1]:byte(1) ~= 0xF8 or redis.call('EXISTS', KEYS[1]) == 1) and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] \
+         then return 0 end",
+    ),
+    text(
+        &[Stale],
+        "refresh-refused-unsaid",
+        REPLACE,
+        "if redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return ARGV[1]:byte(1) == 0xF8 and 1 or 0 end",
     ),
     // Renew and release.
     script(
@@ -166,6 +195,25 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         INVALIDATE,
         "return redis.error_reply('ERR broken')",
     ),
+    // A pattern.
+    text(
+        &[Stale],
+        "pattern-nothing",
+        PATTERN,
+        "for _, key in ipairs({}) do",
+    ),
+    text(
+        &[Stale],
+        "pattern-leaves-lease",
+        PATTERN,
+        "for _, key in ipairs(page[2]) do if redis.pcall('GETRANGE', key, 0, 0) == '\\249' then break end",
+    ),
+    text(
+        &[Stale],
+        "pattern-removes-fence",
+        PATTERN,
+        "for _, key in ipairs(page[2]) do redis.call('UNLINK', key)",
+    ),
     // Raise.
     script(&[Stale], "raise-nothing", RAISE, "return 1"),
     text(
@@ -189,7 +237,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         LOWER,
         "redis.call('UNLINK', KEYS[1])\nreturn 1",
     ),
-    // What no script could get wrong: that the other figures are not always 0 either.
+    // Put.
+    text(
+        &[Stale],
+        "put-despite-taint",
+        PUT,
+        "if tokens == ARGV[1] then",
+    ),
+    text(&[Stale], "put-despite-everything", PUT, "if true then"),
+    // What no script could get wrong.
     Mutant {
         name: "values-forged",
         breaks: &[Wrong],
@@ -198,6 +254,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     worker(&[Wrong], "key-shared", Fault::WrongKey),
     worker(&[Late], "local-tier-keeps-on", Fault::KeepsOn),
     worker(&[Error], "errors-returned", Fault::ErrorsOfTheCache),
+    worker(&[Stale], "refresh-in-name", Fault::RefreshesInName),
+    worker(&[Stale], "bypass-in-name", Fault::BypassesInName),
+    worker(&[Error], "only-cached-loads", Fault::LoadsAllTheSame),
 ];
 
 impl Mutant {
@@ -231,137 +290,4 @@ impl Mutant {
             _ => None,
         }
     }
-}
-
-/// Breaks a rule on the way to Redis.
-#[derive(Debug)]
-pub(crate) struct Rewriter {
-    mutant: Option<&'static Mutant>,
-    /// The hash of each script that has been seen, and that of what is run in its place.
-    hashes: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    /// Fills are known by the hash of their script.
-    fill: Mutex<Option<Vec<u8>>>,
-    is_broken: AtomicBool,
-}
-
-impl Rewriter {
-    pub(crate) fn new(mutant: Option<&'static Mutant>) -> Self {
-        Self {
-            mutant,
-            hashes: Mutex::default(),
-            fill: Mutex::default(),
-            is_broken: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether the rule was met and broken, once every script has been loaded.
-    pub(crate) fn is_in_effect(&self) -> bool {
-        match self.mutant.map(|mutant| mutant.broken) {
-            None | Some(Broken::Worker(_)) => true,
-            Some(_) => self.is_broken.load(Ordering::SeqCst),
-        }
-    }
-
-    /// Rewrites one command.
-    pub(crate) fn rewrite(&self, command: &mut [Vec<u8>]) {
-        let Some(mutant) = self.mutant else {
-            return;
-        };
-        let Some((name, args)) = command.split_first_mut() else {
-            return;
-        };
-        if name.eq_ignore_ascii_case(b"SCRIPT") {
-            if let [load, script] = args
-                && load.eq_ignore_ascii_case(b"LOAD")
-            {
-                self.load(mutant, script);
-            }
-        } else if name.eq_ignore_ascii_case(b"EVALSHA") {
-            self.run(mutant, args);
-        }
-    }
-
-    /// Puts the hash that the client knows in the place of that of a broken script: it is asserted on in debug builds.
-    pub(crate) fn restore(&self, reply: &mut [u8]) {
-        if self.mutant.is_none() {
-            return;
-        }
-        let hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-        for (hash, instead) in hashes.iter() {
-            let at = reply
-                .windows(instead.len())
-                .position(|window| window == instead.as_slice());
-            if let Some(at) = at {
-                reply[at..at + hash.len()].copy_from_slice(hash);
-            }
-        }
-    }
-
-    fn load(&self, mutant: &Mutant, script: &mut Vec<u8>) {
-        let faithful = String::from_utf8_lossy(script).into_owned();
-        let hash = Script::new(&faithful).get_hash().as_bytes().to_vec();
-        if faithful.contains(REPLACE) {
-            *self.fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash.clone());
-        }
-        let broken = match mutant.broken {
-            Broken::Text(rule, broken) if faithful.contains(rule) => faithful.replace(rule, broken),
-            Broken::Script(contains, broken) if faithful.contains(contains) => broken.to_owned(),
-            _ => return,
-        };
-        self.is_broken.store(true, Ordering::SeqCst);
-        let instead = Script::new(&broken).get_hash().as_bytes().to_vec();
-        self.hashes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(hash, instead);
-        *script = broken.into_bytes();
-    }
-
-    fn run(&self, mutant: &Mutant, args: &mut [Vec<u8>]) {
-        let Some((hash, args)) = args.split_first_mut() else {
-            return;
-        };
-        if let (Broken::Values, [_, key, .., value]) = (mutant.broken, args) {
-            let fill = self.fill.lock().unwrap_or_else(PoisonError::into_inner);
-            if fill.as_ref() == Some(hash) && forge(key, value) {
-                self.is_broken.store(true, Ordering::SeqCst);
-            }
-        }
-        let hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(instead) = hashes.get(hash) {
-            hash.clone_from(instead);
-        }
-    }
-}
-
-/// The key that an envelope is sealed with, from the name of its slot: `cache:0.1f6b0c93a2d7:hot:4` holds `cache:0:hot:4`.
-fn without_generation(slot: &[u8]) -> Vec<u8> {
-    let Some(dot) = slot.iter().position(|byte| *byte == b'.') else {
-        return slot.to_vec();
-    };
-    let end = slot[dot..].iter().position(|byte| *byte == b':');
-    [&slot[..dot], end.map_or(&[][..], |end| &slot[dot + end..])].concat()
-}
-
-/// Changes the last byte of a value, and makes the check of its envelope good.
-fn forge(key: &[u8], slot: &mut [u8]) -> bool {
-    const CHECK_AT: usize = 17;
-    let Some((check, sealed)) = slot
-        .get_mut(CHECK_AT..)
-        .and_then(|envelope| envelope.split_first_chunk_mut::<8>())
-    else {
-        return false;
-    };
-    let seed = xxh3_64(&without_generation(key));
-    let seal = |sealed: &[u8]| xxh3_64_with_seed(sealed, seed).to_be_bytes();
-    if *check != seal(sealed) {
-        return false;
-    }
-    let Some(last) = sealed.last_mut() else {
-        return false;
-    };
-    // Still text: the filler ends in a letter or a digit.
-    *last = if *last == b'x' { b'y' } else { b'x' };
-    *check = seal(sealed);
-    true
 }

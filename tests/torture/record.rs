@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+use crate::keys::{KeySet, Place};
 
 /// One life of a worker: a restarted worker is another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub(crate) struct Op {
     pub(crate) number: u64,
 }
 
-/// How a mutation is written.
+/// How a mutation is written; or a refresh, which counts as the invalidation of what was committed before it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// `#[invalidates("…")]`
@@ -30,6 +31,12 @@ pub(crate) enum Kind {
     Through,
     /// A write, then [`Cache::invalidate`](cache_runtime::Cache::invalidate).
     ByHand,
+    /// `#[invalidates("…:*")]`, of all keys that begin alike.
+    Pattern,
+    /// `#[invalidates("…:*", on_error = "fail")]`
+    PatternOrFail,
+    /// A cached function within `refresh`.
+    Refresh,
 }
 
 impl Kind {
@@ -37,18 +44,27 @@ impl Kind {
     pub(crate) fn has_fence(self) -> bool {
         matches!(self, Self::Fenced | Self::FencedOrFail | Self::Through)
     }
+
+    /// Whether it is told by a pattern.
+    pub(crate) fn is_pattern(self) -> bool {
+        matches!(self, Self::Pattern | Self::PatternOrFail)
+    }
+
+    /// What it mutates whose call names this key.
+    pub(crate) fn keys(self, key: u64) -> KeySet {
+        if self.is_pattern() {
+            Place::of(key).neighbours()
+        } else {
+            KeySet::one(key)
+        }
+    }
 }
 
 /// From a worker to the controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
     /// A mutation begins.
-    Begun {
-        op: Op,
-        kind: Kind,
-        key: u64,
-        at: Moment,
-    },
+    Begun { op: Op, keys: KeySet, at: Moment },
     /// A mutation returned, or was dropped.
     Mutated(Mutated),
     /// A cached function returned, or was dropped.
@@ -69,9 +85,10 @@ pub(crate) enum Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mutated {
     pub(crate) op: Op,
-    pub(crate) key: u64,
+    pub(crate) keys: KeySet,
     pub(crate) kind: Kind,
-    /// When its body had ended, or just before it was dropped. What commits later is not known to this process.
+    /// When its body had ended, or just before it was dropped: what commits later is not known to this process. Of a refresh,
+    /// when it began.
     pub(crate) decided: Moment,
     /// After it returned or was dropped, and after `delivered` was asked.
     pub(crate) end: Moment,
@@ -89,8 +106,22 @@ pub(crate) enum Ending {
     /// The typed error that `on_error = "fail"` asks for.
     Refused,
     Dropped,
+    /// It may have been the plain call, which invalidates nothing: of a refresh while the cache was off.
+    Off,
     /// An error, a panic or a hang that nobody asked for.
     Broken(String),
+}
+
+/// What was asked for around a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Asked {
+    Nothing,
+    /// `refresh(…)`
+    Refresh,
+    /// `bypass(…)`
+    Bypass,
+    /// `only_cached(…)`
+    OnlyCached,
 }
 
 /// The end of a read.
@@ -103,6 +134,7 @@ pub(crate) struct Read {
     pub(crate) load: Option<Load>,
     /// Whether its call site has a `local_ttl`.
     pub(crate) local: bool,
+    pub(crate) asked: Asked,
     /// Of the last reading of all keys, when nothing is left undelivered.
     pub(crate) review: bool,
 }
@@ -121,6 +153,8 @@ pub(crate) enum Found {
     /// The load failed, as the database was asked to.
     Failed,
     Dropped,
+    /// Nothing, as `only_cached` may.
+    Unanswered,
     /// An error, a panic or a hang that nobody asked for.
     Broken(String),
 }

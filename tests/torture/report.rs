@@ -1,41 +1,15 @@
 //! What is printed at the end.
 
-use crate::check::{Checker, Figures, Promise, Violation};
+use crate::check::Checker;
 use crate::clock::Moment;
+use crate::violation::{Promise, Violation};
 
 /// Prints what broke a promise, if anything did, and the line of figures.
 pub(crate) fn print(checker: &Checker) {
     for violation in checker.violations() {
         print_violation(violation, checker.start());
     }
-    println!("{}", figures(checker.figures()));
-}
-
-/// The line of figures.
-pub(crate) fn figures(figures: Figures) -> String {
-    let Figures {
-        calls,
-        hits,
-        local,
-        loads,
-        invalidations,
-        faults,
-        dropped,
-        killed,
-        refused,
-        calm,
-        doubled,
-        stale,
-        late,
-        wrong,
-        errors,
-        lost,
-    } = figures;
-    format!(
-        "calls={calls} hits={hits} local_hits={local} loads={loads} invalidations={invalidations} faults={faults} dropped={dropped} \
-         killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} wrong={wrong} \
-         errors={errors} lost={lost}"
-    )
+    println!("{}", checker.figures());
 }
 
 fn print_violation(violation: &Violation, start: Moment) {

@@ -123,13 +123,15 @@ async fn load_scripts(redis: u16, rewriter: &Arc<Rewriter>) -> io::Result<()> {
     let url = format!("redis://127.0.0.1:{}", line.port());
     let config = CacheConfig::redis(&url).map_err(io::Error::other)?;
     let cache = Cache::new(config.namespace("probe")).map_err(io::Error::other)?;
-    let (key, ttl) = (Key::of("probe"), Duration::from_secs(1));
+    let (all, ttl) = (Key::of("probe"), Duration::from_secs(60));
+    let key = all.clone().part(&1_u64);
     // A broken script may answer anything.
     let _ = cache
         .get_or_load(&key, Policy::new(ttl), async || {
             Ok::<_, ()>("probe".to_owned())
         })
         .await;
+    let _ = cache.invalidate_pattern(&all).await;
     let _ = cache.invalidate(&key).await;
     let token = Token::next();
     for step in [
@@ -138,6 +140,7 @@ async fn load_scripts(redis: u16, rewriter: &Arc<Rewriter>) -> io::Result<()> {
         Step::Raise(token),
         Step::Hold(token),
         Step::Lower(token),
+        Step::Put(token, Vec::new().into()),
     ] {
         let _ = apply_step(&cache, &key, step, ttl).await;
     }

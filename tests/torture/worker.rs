@@ -1,7 +1,14 @@
 //! A worker process: callers that read and mutate through the cache as a service does, and tell of each call.
 
+mod calling;
+mod change;
 mod journal;
+mod mutating;
+mod reading;
 mod repository;
+mod scenes;
+mod source;
+mod switch;
 mod traffic;
 
 use std::io;
@@ -9,6 +16,7 @@ use std::sync::Arc;
 
 use cache_runtime::{Cache, CacheConfig, Mode, global, install};
 use clap::Args;
+use fastrand::Rng;
 use tokio::io::BufReader;
 use tokio::task::JoinSet;
 
@@ -19,6 +27,7 @@ use crate::lines;
 use crate::mutants::Fault;
 use crate::record::{Command, Process, Record};
 use journal::Journal;
+use switch::Switch;
 use traffic::Caller;
 
 /// How a worker is started.
@@ -52,9 +61,17 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
     tokio::spawn(journal.clone().tell());
     let database = Arc::new(Database::connect(settings.database).await?);
 
+    let switch = Arc::new(Switch::default());
+
     let caller = |number| {
         let seed = settings.seed ^ u64::from(settings.process) << 32 ^ number << 56;
-        Caller::new(database.clone(), journal.clone(), seed, settings.fault)
+        Caller {
+            database: database.clone(),
+            journal: journal.clone(),
+            switch: switch.clone(),
+            random: Rng::with_seed(seed),
+            fault: settings.fault,
+        }
     };
     let mut callers = JoinSet::new();
     for number in 0..CALLERS {
@@ -66,8 +83,7 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
     while let Some(command) = lines::read(&mut input, &mut line).await? {
         match command {
             Command::Switch { on } => {
-                let mode = if on { Mode::On } else { Mode::Off };
-                global().set_mode(mode).map_err(io::Error::other)?;
+                switch.throw(if on { Mode::On } else { Mode::Off })?;
             }
             Command::Advance => {
                 // What fails is made up for, and counts as undelivered until then.

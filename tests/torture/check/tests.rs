@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::database::{Fate, Write};
+use crate::keys::KeySet;
 use crate::record::Load;
 
 const KEY: u64 = 2;
@@ -25,20 +26,20 @@ impl History {
             op.process,
             Record::Begun {
                 op,
-                kind,
-                key: KEY,
+                keys: KeySet::one(KEY),
                 at: at(start),
             },
         );
         self.0.commit(Commit {
             write: Write {
                 op,
-                key: KEY,
+                keys: KeySet::one(KEY),
                 kind,
                 start: at(start),
                 on_its_way: Duration::ZERO,
                 fate: Fate::Commit,
             },
+            key: KEY,
             version,
             at: at(when),
         });
@@ -49,7 +50,7 @@ impl History {
     fn end(&mut self, op: Op, kind: Kind, ending: Ending, end: u64, delivered: bool) -> &mut Self {
         let mutated = Mutated {
             op,
-            key: KEY,
+            keys: KeySet::one(KEY),
             kind,
             decided: at(end),
             end: at(end),
@@ -62,6 +63,39 @@ impl History {
 
     fn read(&mut self, process: Process, start: u64, found: Found) -> &mut Self {
         self.0.record(process, read(start, start + 1, found, None));
+        self
+    }
+
+    /// A read as something was asked for around it, with a load of its own or without.
+    fn ask(&mut self, asked: Asked, start: u64, found: Found, loads: bool) -> &mut Self {
+        let load = loads.then_some(Load {
+            from: at(start),
+            to: at(start + 1),
+            version: None,
+        });
+        let Record::Read(plain) = read(start, start + 1, found, load) else {
+            unreachable!("a read")
+        };
+        self.0.record(OTHER, Record::Read(Read { asked, ..plain }));
+        self
+    }
+
+    /// A refresh by the other process, which ends a moment after it began.
+    fn refresh(&mut self, start: u64, ending: Ending, delivered: bool) -> &mut Self {
+        let op = Op {
+            process: OTHER,
+            number: start,
+        };
+        let mutated = Mutated {
+            op,
+            keys: KeySet::one(KEY),
+            kind: Kind::Refresh,
+            decided: at(start),
+            end: at(start + 1),
+            delivered,
+            ending,
+        };
+        self.0.record(OTHER, Record::Mutated(mutated));
         self
     }
 
@@ -98,6 +132,7 @@ fn read(start: u64, end: u64, found: Found, load: Option<Load>) -> Record {
         found,
         load,
         local: false,
+        asked: Asked::Nothing,
         review: false,
     })
 }
@@ -115,7 +150,11 @@ fn a_read_that_began_after_a_returned_mutation_must_see_it() {
     assert_eq!((figures.stale, figures.hits), (1, 2));
     let violation = &history.0.violations()[0];
     assert_eq!(violation.promise, Promise::Stale);
-    assert_eq!(violation.lines.len(), 2, "the mutation and the read");
+    assert_eq!(
+        violation.lines.len(),
+        3,
+        "the mutation, its promise and the read"
+    );
 }
 
 #[test]
@@ -291,4 +330,125 @@ fn two_loads_at_a_time_are_one_too_many_where_nothing_excuses_them() {
         .0
         .record(ONE, read(4, 40, Found::Failed, Some(failed)));
     assert!(history.figures().are_clean(), "each loads for himself");
+}
+
+#[test]
+fn a_pattern_is_in_force_for_each_key() {
+    let keys: KeySet = [KEY, KEY + 1].into_iter().collect();
+    let mut history = History::new();
+    let write = Write {
+        op: op(ONE),
+        keys,
+        kind: Kind::Pattern,
+        start: at(10),
+        on_its_way: Duration::ZERO,
+        fate: Fate::Commit,
+    };
+    for key in keys.iter() {
+        history.0.commit(Commit {
+            write,
+            key,
+            version: 1,
+            at: at(15),
+        });
+    }
+    history.0.record(
+        ONE,
+        Record::Mutated(Mutated {
+            op: op(ONE),
+            keys,
+            kind: Kind::Pattern,
+            decided: at(16),
+            end: at(20),
+            delivered: true,
+            ending: Ending::Returned,
+        }),
+    );
+    for key in keys.iter() {
+        let Record::Read(of_another) = read(30, 31, Found::Version(0), None) else {
+            unreachable!("a read")
+        };
+        history
+            .0
+            .record(OTHER, Record::Read(Read { key, ..of_another }));
+    }
+    let figures = history.figures();
+    assert_eq!((figures.stale, figures.patterns), (2, 1));
+}
+
+#[test]
+fn what_was_asked_of_the_source_is_no_older_than_the_call() {
+    for asked in [Asked::Refresh, Asked::Bypass] {
+        let mut history = History::new();
+        history.commit(op(ONE), Kind::Plain, 10, 1, 15);
+        history
+            .ask(Asked::Nothing, 20, Found::Version(0), false)
+            .ask(asked, 14, Found::Version(0), true);
+        assert!(history.figures().are_clean(), "nothing has told of it");
+        history.ask(asked, 20, Found::Version(0), true);
+        assert_eq!(history.figures().stale, 1, "{asked:?}");
+    }
+}
+
+#[test]
+fn a_refresh_is_an_invalidation_of_what_was_committed_before() {
+    for (ending, stale) in [
+        (Ending::Returned, 1),
+        (Ending::Off, 0),
+        (Ending::Failed, 0),
+        (Ending::Dropped, 0),
+    ] {
+        let mut history = History::new();
+        history
+            .commit(op(ONE), Kind::Plain, 10, 1, 15)
+            .refresh(20, ending, true)
+            .read(ONE, 21, Found::Version(0));
+        assert!(history.figures().are_clean(), "it began before");
+        history.read(ONE, 22, Found::Version(0));
+        assert_eq!(history.figures().stale, stale);
+    }
+
+    let mut history = History::new();
+    history
+        .commit(op(ONE), Kind::Plain, 10, 1, 15)
+        .refresh(12, Ending::Returned, true)
+        .read(ONE, 30, Found::Version(0));
+    assert!(history.figures().are_clean(), "committed after it began");
+
+    let mut history = History::new();
+    history
+        .commit(op(ONE), Kind::Plain, 10, 1, 15)
+        .refresh(20, Ending::Returned, false)
+        .read(ONE, 30, Found::Version(0));
+    assert!(history.figures().are_clean(), "undelivered");
+    history.read(OTHER, 30, Found::Version(0));
+    assert_eq!(history.figures().stale, 1, "but by its own process");
+}
+
+#[test]
+fn a_body_runs_within_a_bypass_and_not_within_only_cached() {
+    let mut history = History::new();
+    history
+        .ask(Asked::Bypass, 10, Found::Version(0), true)
+        .ask(Asked::OnlyCached, 10, Found::Version(0), false)
+        .ask(Asked::OnlyCached, 10, Found::Unanswered, false);
+    assert!(history.figures().are_clean());
+    history
+        .ask(Asked::Bypass, 10, Found::Version(0), false)
+        .ask(Asked::OnlyCached, 10, Found::Version(0), true)
+        .ask(Asked::OnlyCached, 10, Found::Unanswered, true);
+    let figures = history.figures();
+    assert_eq!(figures.errors, 3);
+    assert_eq!((figures.answered, figures.unanswered), (2, 2));
+}
+
+#[test]
+fn who_asked_for_a_load_of_his_own_doubles_nobody_elses() {
+    let mut history = History::new();
+    history
+        .load(ONE, 10, 30, 0)
+        .ask(Asked::Bypass, 20, Found::Version(0), true);
+    assert!(history.figures().are_clean());
+    history.load(OTHER, 20, 30, 0);
+    assert_eq!(history.figures().doubled, 1);
 }

@@ -1,4 +1,4 @@
-//! Everything under a key: found by a scan, and invalidated in batches.
+//! Everything under a key: found by a scan on the server, and invalidated there.
 //!
 //! A scan returns every key that was there from its beginning to its end, and that is all that is needed: a slot that could become
 //! stale holds a value or a lease from before the mutation's commit, so it was there when the scan began. What was stored after that
@@ -17,9 +17,6 @@ use crate::key::RenderedKey;
 
 /// How many keys the server looks at in one go: some ten microseconds, so that others are served in between.
 const STRIDE: usize = 100;
-
-/// How many slots one script empties.
-const BATCH: usize = 50;
 
 /// How long a scan may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -87,46 +84,31 @@ impl RedisStore {
         let ends = Instant::now() + LIMIT;
         let mut cursor = b"0".to_vec();
         loop {
-            let mut command = redis::cmd("SCAN");
-            command.arg(&cursor[..]).arg("MATCH").arg(&pattern[..]);
-            // A key of another type is not ours.
-            command.arg("COUNT").arg(STRIDE).arg("TYPE").arg("string");
+            let script = self.scripts.sweep(&cursor, &pattern, STRIDE);
             let mut manager = connection.manager().clone();
-            let asking = command.query_async::<Value>(&mut manager);
+            let asking = script.invoke_async::<Value>(&mut manager);
             let answer = self
                 .answer(connection, Instant::now() + limit, asking)
                 .await?;
-            let (next, keys) = page(answer).ok_or_else(|| self.out_of_step(connection))?;
-            for keys in keys.chunks(BATCH) {
-                let script = self.scripts.invalidate_all(keys);
-                let asking = script.invoke_async::<Value>(&mut manager);
-                self.answer(connection, Instant::now() + limit, asking)
-                    .await?;
-            }
+            let next = next_cursor(&answer).ok_or_else(|| self.out_of_step(connection))?;
             if next == b"0" {
                 return Ok(());
             }
             if Instant::now() > ends {
                 return Err(CacheError::new(ErrorKind::Timeout));
             }
-            cursor = next;
+            cursor = next.to_vec();
         }
     }
 }
 
-/// The next cursor, and the keys of one page.
-fn page(answer: Value) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-    let Value::Array(parts) = answer else {
+/// Where the scan goes on; `None` if that was damaged on its way: from another cursor on, it would pass over slots.
+fn next_cursor(answer: &Value) -> Option<&[u8]> {
+    let Value::BulkString(twice) = answer else {
         return None;
     };
-    let Ok([Value::BulkString(next), Value::Array(keys)]) = <[Value; 2]>::try_from(parts) else {
-        return None;
-    };
-    let keys = keys.into_iter().map(|key| match key {
-        Value::BulkString(key) => Some(key),
-        _ => None,
-    });
-    Some((next, keys.collect::<Option<_>>()?))
+    let (once, again) = twice.split_at_checked(twice.len() / 2)?;
+    (again.strip_prefix(b" ")? == once && !once.is_empty()).then_some(once)
 }
 
 /// What matches the name of every slot that begins like this one. A part can hold no character of a pattern; a namespace can.
@@ -168,21 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_told_apart() {
-        let text = |text: &str| Value::BulkString(text.into());
-        let keys = Value::Array(vec![text("a"), text("b")]);
-        let whole = Value::Array(vec![text("17"), keys.clone()]);
-        assert_eq!(
-            page(whole),
-            Some((b"17".to_vec(), vec![b"a".to_vec(), b"b".to_vec()]))
-        );
-        for wrong in [
-            Value::Nil,
-            Value::Array(vec![text("17")]),
-            Value::Array(vec![keys.clone(), keys]),
-            Value::Array(vec![text("17"), Value::Array(vec![Value::Nil])]),
-        ] {
-            assert_eq!(page(wrong), None);
+    fn a_damaged_cursor_is_none() {
+        let answer = |text: &str| Value::BulkString(text.into());
+        assert_eq!(next_cursor(&answer("17 17")), Some(&b"17"[..]));
+        assert_eq!(next_cursor(&answer("0 0")), Some(&b"0"[..]));
+        for damaged in ["", " ", "0", "17", "17 16", "17\u{1}17", "1717"] {
+            assert_eq!(next_cursor(&answer(damaged)), None, "{damaged:?}");
         }
+        assert_eq!(next_cursor(&Value::Nil), None);
     }
 }

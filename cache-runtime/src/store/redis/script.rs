@@ -31,7 +31,7 @@ scripts! {
     replace: "replace";
     release: "release";
     invalidate: "fence", "invalidate";
-    invalidate_all: "fence", "invalidate_all";
+    sweep: "fence", "sweep";
     raise: "fence", "raise";
     hold: "fence", "hold";
     lower: "fence", "lower";
@@ -100,12 +100,15 @@ impl Scripts {
         Some(call)
     }
 
-    /// Invalidates slots of one server.
-    pub(super) fn invalidate_all(&self, names: &[Vec<u8>]) -> ScriptInvocation<'_> {
-        let mut call = self.invalidate_all.prepare_invoke();
-        for name in names {
-            call.key(&name[..]);
-        }
+    /// Looks at so many keys of a server, from a cursor on, and invalidates those that match.
+    pub(super) fn sweep(
+        &self,
+        cursor: &[u8],
+        pattern: &[u8],
+        count: usize,
+    ) -> ScriptInvocation<'_> {
+        let mut call = self.sweep.prepare_invoke();
+        call.arg(cursor).arg(pattern).arg(count);
         call
     }
 

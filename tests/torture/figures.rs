@@ -1,0 +1,81 @@
+//! What happened, in figures.
+
+use std::fmt;
+
+/// What happened, in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) calls: u64,
+    /// Reads that were answered without a load of their own.
+    pub(crate) hits: u64,
+    /// Of these, by a call site with a `local_ttl`.
+    pub(crate) local: u64,
+    /// Calls within `only_cached` that were answered.
+    pub(crate) answered: u64,
+    pub(crate) unanswered: u64,
+    /// Calls within `bypass`.
+    pub(crate) bypassed: u64,
+    /// Calls within `refresh` that count as an invalidation.
+    pub(crate) refreshed: u64,
+    pub(crate) loads: u64,
+    /// Mutations, however they ended.
+    pub(crate) invalidations: u64,
+    /// Of these, by a pattern.
+    pub(crate) patterns: u64,
+    pub(crate) faults: u64,
+    /// Calls that were dropped by their callers.
+    pub(crate) dropped: u64,
+    /// Commits of processes that were killed before they could invalidate, under a fence.
+    pub(crate) killed: u64,
+    /// Calls that got the error that `on_error = "fail"` asks for.
+    pub(crate) refused: u64,
+    /// Loads in calm stretches: those that promise 3 was checked on.
+    pub(crate) calm: u64,
+    pub(crate) doubled: u64,
+    pub(crate) stale: u64,
+    pub(crate) late: u64,
+    pub(crate) wrong: u64,
+    pub(crate) errors: u64,
+    pub(crate) lost: u64,
+}
+
+impl Figures {
+    pub(crate) fn are_clean(&self) -> bool {
+        self.doubled + self.stale + self.late + self.wrong + self.errors + self.lost == 0
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            calls,
+            hits,
+            local,
+            answered,
+            unanswered,
+            bypassed,
+            refreshed,
+            loads,
+            invalidations,
+            patterns,
+            faults,
+            dropped,
+            killed,
+            refused,
+            calm,
+            doubled,
+            stale,
+            late,
+            wrong,
+            errors,
+            lost,
+        } = self;
+        write!(
+            f,
+            "calls={calls} hits={hits} local_hits={local} answered={answered} unanswered={unanswered} bypassed={bypassed} \
+             refreshed={refreshed} loads={loads} invalidations={invalidations} patterns={patterns} faults={faults} \
+             dropped={dropped} killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} \
+             wrong={wrong} errors={errors} lost={lost}"
+        )
+    }
+}

@@ -1,0 +1,208 @@
+//! How a caller reads: by one of several functions, and as something was asked for around it.
+
+use std::time::Duration;
+
+use cache_runtime::{bypass, only_cached, refresh};
+
+use super::calling::{Outcome, run};
+use super::repository::{self, Failure};
+use super::source::Source;
+use super::traffic::Caller;
+use crate::clock::Moment;
+use crate::keys::{KeySet, Place};
+use crate::knobs::{BRIEF_LIFE, COLD_KEYS, KEYS, SLOWEST_LOAD, is_tagged};
+use crate::mutants::Fault;
+use crate::record::{Asked, Ending, Found, Kind, Mutated, Read, Record};
+use crate::value::Entry;
+
+/// Which function reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Site {
+    Plain,
+    Brief,
+    Direct,
+    Tagged,
+    /// With a `local_ttl`.
+    Nearby,
+    /// What a mutant does.
+    NearbyForLong,
+    Careless,
+    WrongKey,
+}
+
+/// How one read is to go.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) key: u64,
+    pub(super) source: Source,
+    pub(super) asked: Asked,
+    /// When it is dropped, if it takes longer.
+    pub(super) patience: Option<Duration>,
+    pub(super) review: bool,
+}
+
+impl Reading {
+    pub(super) fn new(key: u64, source: Source) -> Self {
+        Self {
+            key,
+            source,
+            asked: Asked::Nothing,
+            patience: None,
+            review: false,
+        }
+    }
+}
+
+impl Caller {
+    /// One of the reads that make up most of the traffic.
+    pub(super) fn reading(&mut self) -> Reading {
+        let key = self.key_to_read();
+        let asked = match self.random.u8(..) {
+            0..16 => Asked::OnlyCached,
+            16..18 => Asked::Bypass,
+            18 => Asked::Refresh,
+            _ => Asked::Nothing,
+        };
+        Reading {
+            asked,
+            // Most of these are hits, and over before.
+            patience: self.one_in(12).then(|| self.up_to_ms(100)),
+            ..Reading::new(key, self.any_source(key))
+        }
+    }
+
+    pub(super) async fn read(&mut self, reading: Reading) {
+        let Reading {
+            key,
+            ref source,
+            asked,
+            patience,
+            review,
+        } = reading;
+        let at = Place::of(key);
+        let site = self.site(key, review);
+        let position = self.switch.position();
+        let start = Moment::now();
+        let refreshing = (asked == Asked::Refresh).then(|| self.begin(KeySet::one(key), start));
+        let call = async {
+            match site {
+                Site::Plain => repository::find(source, at).await,
+                Site::Brief => repository::find_briefly(source, at).await,
+                Site::Direct => repository::find_directly(source, at).await,
+                Site::Tagged => repository::find_tagged(source, at).await,
+                Site::Nearby => repository::find_nearby(source, at).await,
+                Site::NearbyForLong => repository::find_nearby_for_long(source, at).await,
+                Site::Careless => repository::find_carelessly(source, at).await,
+                Site::WrongKey => repository::find_by_a_wrong_key(source, at).await,
+            }
+        };
+        let fault = self.fault;
+        let call = async {
+            match asked {
+                Asked::Bypass if fault == Some(Fault::BypassesInName) => call.await.map(Some),
+                Asked::OnlyCached if fault == Some(Fault::LoadsAllTheSame) => call.await.map(Some),
+                Asked::Nothing => call.await.map(Some),
+                Asked::Refresh if fault == Some(Fault::RefreshesInName) => {
+                    bypass(call).await.map(Some)
+                }
+                Asked::Refresh => refresh(call).await.map(Some),
+                Asked::Bypass => bypass(call).await.map(Some),
+                Asked::OnlyCached => only_cached(call).await.transpose(),
+            }
+        };
+        let outcome = run(call, patience, SLOWEST_LOAD).await;
+        let delivered = refreshing.is_none() || self.journal.has_delivered();
+        let end = Moment::now();
+        let found = match outcome {
+            Outcome::Returned(Ok(Some(entry))) => found(key, &entry),
+            Outcome::Returned(Ok(None)) => Found::Unanswered,
+            Outcome::Returned(Err(Failure::Asked)) => Found::Failed,
+            Outcome::Returned(Err(error)) => Found::Broken(error.to_string()),
+            Outcome::Dropped(_) => Found::Dropped,
+            Outcome::Broken(how) => Found::Broken(how),
+        };
+        if let Some(op) = refreshing {
+            let ending = match found {
+                Found::Version(_) if self.switch.was_on_since(position) => Ending::Returned,
+                Found::Version(_) => Ending::Off,
+                Found::Dropped => Ending::Dropped,
+                _ => Ending::Failed,
+            };
+            self.journal.push(Record::Mutated(Mutated {
+                op,
+                keys: KeySet::one(key),
+                kind: Kind::Refresh,
+                decided: start,
+                end,
+                delivered,
+                ending,
+            }));
+        }
+        self.journal.push(Record::Read(Read {
+            key,
+            start,
+            end,
+            found,
+            load: source.load_run(),
+            local: matches!(site, Site::Nearby | Site::NearbyForLong),
+            asked,
+            review,
+        }));
+    }
+
+    fn site(&mut self, key: u64, review: bool) -> Site {
+        let is_near = !review && self.one_in(3);
+        match self.fault {
+            _ if is_tagged(key) => Site::Tagged,
+            Some(Fault::KeepsOn) if is_near => Site::NearbyForLong,
+            _ if is_near => Site::Nearby,
+            Some(Fault::ErrorsOfTheCache) => Site::Careless,
+            Some(Fault::WrongKey) => Site::WrongKey,
+            _ => [Site::Plain, Site::Plain, Site::Brief, Site::Direct][self.random.usize(0..4)],
+        }
+    }
+
+    fn key_to_read(&mut self) -> u64 {
+        if self.one_in(32) {
+            self.random.u64(..COLD_KEYS)
+        } else {
+            self.random.u64(COLD_KEYS..KEYS)
+        }
+    }
+
+    fn any_source(&mut self, key: u64) -> Source {
+        // Whoever loads a cold key is likely to be alone, and to be overtaken. What is slow is likely to fail: a load that gives
+        // its lease back late meets what others have made of the slot.
+        let (slowest, fails) = if self.one_in(if key < COLD_KEYS { 6 } else { 40 }) {
+            (SLOWEST_LOAD, self.random.bool())
+        } else if self.one_in(4) {
+            (Duration::from_millis(80), self.one_in(4))
+        } else {
+            (Duration::from_millis(6), self.one_in(200))
+        };
+        let (there, back) = (self.up_to(slowest / 3), self.up_to(slowest * 2 / 3));
+        self.source(there, back, fails)
+    }
+
+    pub(super) fn source(&mut self, there: Duration, back: Duration, fails: bool) -> Source {
+        let life = if self.random.bool() {
+            Duration::from_secs(3600)
+        } else {
+            self.up_to(BRIEF_LIFE)
+        };
+        Source::new(self.database.clone(), there, back, fails, life)
+    }
+}
+
+fn found(key: u64, entry: &Entry) -> Found {
+    if !entry.is_whole() {
+        Found::Damaged
+    } else if entry.key != key {
+        Found::Foreign {
+            key: entry.key,
+            version: entry.version,
+        }
+    } else {
+        Found::Version(entry.version)
+    }
+}
