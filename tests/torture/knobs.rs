@@ -24,6 +24,11 @@ pub(crate) const fn is_tagged(key: u64) -> bool {
     key == 9 || key == 10
 }
 
+/// Whether values of this key grow stale all the time, and are returned all the same: one key with fences, and one without.
+pub(crate) const fn grows_stale(key: u64) -> bool {
+    key == 11 || key == 12
+}
+
 /// A key whose fenced mutations are few, and each outlives its fence: unless that is renewed, it falls before the commit.
 pub(crate) const SLOW_KEY: u64 = KEYS - 2;
 

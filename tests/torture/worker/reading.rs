@@ -10,7 +10,7 @@ use super::source::Source;
 use super::traffic::Caller;
 use crate::clock::Moment;
 use crate::keys::{KeySet, Place};
-use crate::knobs::{BRIEF_LIFE, COLD_KEYS, KEYS, SLOWEST_LOAD, is_tagged};
+use crate::knobs::{BRIEF_LIFE, COLD_KEYS, KEYS, SLOWEST_LOAD, grows_stale, is_tagged};
 use crate::mutants::Fault;
 use crate::record::{Asked, Ending, Found, Kind, Mutated, Read, Record};
 use crate::value::Entry;
@@ -22,6 +22,11 @@ enum Site {
     Brief,
     Direct,
     Tagged,
+    /// What grows stale, and is refreshed in the background, by a caller, or by all who wait for it.
+    Stale,
+    StaleInline,
+    StaleIfError,
+    StaleIfSlow,
     /// With a `local_ttl`.
     Nearby,
     /// What a mutant does.
@@ -90,6 +95,10 @@ impl Caller {
                 Site::Brief => repository::find_briefly(source, at).await,
                 Site::Direct => repository::find_directly(source, at).await,
                 Site::Tagged => repository::find_tagged(source, at).await,
+                Site::Stale => repository::find_stale(source, at).await,
+                Site::StaleInline => repository::find_stale_inline(source, at).await,
+                Site::StaleIfError => repository::find_stale_if_error(source, at).await,
+                Site::StaleIfSlow => repository::find_stale_if_slow(source, at).await,
                 Site::Nearby => repository::find_nearby(source, at).await,
                 Site::NearbyForLong => repository::find_nearby_for_long(source, at).await,
                 Site::Careless => repository::find_carelessly(source, at).await,
@@ -154,6 +163,12 @@ impl Caller {
         let is_near = !review && self.one_in(3);
         match self.fault {
             _ if is_tagged(key) => Site::Tagged,
+            _ if grows_stale(key) => [
+                Site::Stale,
+                Site::StaleInline,
+                Site::StaleIfError,
+                Site::StaleIfSlow,
+            ][self.random.usize(0..4)],
             Some(Fault::KeepsOn) if is_near => Site::NearbyForLong,
             _ if is_near => Site::Nearby,
             Some(Fault::ErrorsOfTheCache) => Site::Careless,

@@ -62,6 +62,43 @@ pub(super) async fn find_tagged(source: &Source, at: Place) -> Result<Entry, Fai
     source.load(at.key).await
 }
 
+/// Old values at once, and loads that nobody waits for. The window is longer than any load takes: so a value is never loaded both in
+/// its place and instead of it.
+#[cached(key = "hot:<at.group>:<at.key>", ttl = source.life(), stale_while_revalidate = "10s", skip(source))]
+pub(super) async fn find_stale(source: &Source, at: Place) -> Result<Entry, Failure> {
+    source.load(at.key).await
+}
+
+/// The same slots, and loads that one of the callers waits for.
+#[cached(
+    key = "hot:<at.group>:<at.key>",
+    ttl = source.life(),
+    stale_while_revalidate = "10s",
+    refresh = "inline",
+    skip(source)
+)]
+pub(super) async fn find_stale_inline(source: &Source, at: Place) -> Result<Entry, Failure> {
+    source.load(at.key).await
+}
+
+/// The same slots, and loads that all wait for.
+#[cached(key = "hot:<at.group>:<at.key>", ttl = source.life(), stale_if_error = "10s", skip(source))]
+pub(super) async fn find_stale_if_error(source: &Source, at: Place) -> Result<Entry, Failure> {
+    source.load(at.key).await
+}
+
+/// The same slots, and loads that are waited for a while.
+#[cached(
+    key = "hot:<at.group>:<at.key>",
+    ttl = source.life(),
+    stale_if_error = "10s",
+    timeout = "20ms",
+    skip(source)
+)]
+pub(super) async fn find_stale_if_slow(source: &Source, at: Place) -> Result<Entry, Failure> {
+    source.load(at.key).await
+}
+
 /// The slots of the first, without a macro, and values that expire all the time.
 pub(super) async fn find_directly(source: &Source, at: Place) -> Result<Entry, Failure> {
     let brief = Policy::new(source.life());

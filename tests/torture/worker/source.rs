@@ -9,8 +9,8 @@ use crate::database::{Ask, Database};
 use crate::record::Load;
 use crate::value::Entry;
 
-/// One load as it is to go, and as it went.
-#[derive(Debug)]
+/// One load as it is to go, and as it went. A clone is the same one, for a load that outlives its call.
+#[derive(Clone, Debug)]
 pub(super) struct Source {
     database: Arc<Database>,
     /// On the way to the database.
@@ -20,7 +20,7 @@ pub(super) struct Source {
     fails: bool,
     /// How long what it brings lives.
     life: Duration,
-    load: Mutex<Option<Load>>,
+    load: Arc<Mutex<Option<Load>>>,
 }
 
 /// Notes a load also if it is dropped.
@@ -59,7 +59,7 @@ impl Source {
             back,
             fails,
             life,
-            load: Mutex::default(),
+            load: Arc::default(),
         }
     }
 
