@@ -669,27 +669,35 @@ impl Inner {
     {
         let mut key = self.begin_key();
         write(&mut key);
+        match self.at_hand::<R, S>(key.as_bytes(), policy) {
+            Some(hit) => Ok(hit),
+            None => Err(key.finish()),
+        }
+    }
+
+    /// Looks for a value where nothing must be waited for.
+    #[inline]
+    pub(crate) fn at_hand<R, S>(&self, key: &[u8], policy: Policy) -> Option<(R, Count)>
+    where
+        R: Outcome<S, Value: CacheValue>,
+    {
         // A value with tags is one only together with them.
         if policy.is_tagged() {
-            return Err(key.finish());
+            return None;
         }
-        let (hit, tier) = match &self.store {
+        match &self.store {
             Store::Embedded(store) => {
-                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
-                (hit, Count::hits)
+                let hit = store.hit(key, policy.site_version(), R::from_stored)?;
+                Some((hit, Count::hits))
             }
             // With something undelivered, the long way finds out whether this key is concerned.
             #[cfg(feature = "redis")]
             Store::Redis(store) if policy.is_local() && self.recovery.len() == 0 => {
-                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
-                (hit, Count::local_hits)
+                let hit = store.hit(key, policy.site_version(), R::from_stored)?;
+                Some((hit, Count::local_hits))
             }
             #[cfg(feature = "redis")]
-            Store::Redis(_) => (None, Count::local_hits),
-        };
-        match hit {
-            Some(hit) => Ok((hit, tier)),
-            None => Err(key.finish()),
+            Store::Redis(_) => None,
         }
     }
 

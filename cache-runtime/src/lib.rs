@@ -63,6 +63,7 @@ mod coded;
 mod compression;
 mod config;
 mod control;
+mod entries;
 mod envelope;
 mod error;
 mod flight;

@@ -1,6 +1,7 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
 mod aging;
+pub(crate) mod batch;
 mod controlled;
 mod loading;
 

@@ -4,10 +4,12 @@
 //! of value, and what is asynchronous of it for the most part once.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::aging::Replacement;
 use super::{Call, Landing, Lease};
+use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::form::Form;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
@@ -141,11 +143,23 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         }
     }
 
+    pub(super) fn inner(&self) -> &'a Arc<Inner> {
+        self.call.inner
+    }
+
+    /// The lease that it holds.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match &self.to {
+            To::Fill(lease) | To::Renew(_, lease) => Some(lease),
+            To::Return | To::Drop | To::Replace(_) => None,
+        }
+    }
+
     /// What is to be done while the body runs. Never ends.
     fn renewal(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match &self.to {
-            To::Fill(lease) | To::Renew(_, lease) => Box::pin(lease.renewal()),
-            To::Return | To::Drop | To::Replace(_) => Box::pin(std::future::pending()),
+        match self.lease() {
+            Some(lease) => Box::pin(lease.renewal()),
+            None => Box::pin(std::future::pending()),
         }
     }
 
@@ -202,7 +216,7 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
     }
 
     /// Stores what was loaded, and returns it.
-    async fn end<S, D, F>(mut self, returned: R) -> R
+    pub(super) async fn end<S, D, F>(mut self, returned: R) -> R
     where
         R: Outcome<S, Value: CacheValue>,
         C: ErrorSharing<R::Error>,

@@ -70,6 +70,32 @@ impl Store {
         }
     }
 
+    /// Reads several slots, in one round trip for each 1024 of them. The answers take at most `budget`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read; then none is.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn read_all(
+        &self,
+        keys: &[&RenderedKey],
+        budget: Budget,
+    ) -> Result<Vec<Reply<Payload>>, CacheError> {
+        #[cfg(not(feature = "redis"))]
+        let _ = budget;
+        match self {
+            Self::Embedded(store) => {
+                let read = |key: &&RenderedKey| store.apply(key, Step::Read, Duration::ZERO);
+                Ok(keys.iter().map(read).collect())
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.read_all(keys, budget).await,
+        }
+    }
+
     /// To be taken before a value is asked for that is to be kept in the local tier; `None` where nothing is to be kept.
     pub(crate) fn stamp(&self, key: &RenderedKey) -> Option<Stamp> {
         match self {
