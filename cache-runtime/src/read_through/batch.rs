@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::loading::{Loading, Next, To};
+use super::loading::{Done, Loading, Next, Sealed, To};
 use super::{Call, Looked, Turn, load_or_wait};
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::{self, Asked};
 use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
+use crate::error::CacheError;
 use crate::form::Form;
 use crate::key::{KeyWriter, RenderedKey};
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, ResultOfOption};
@@ -32,6 +33,7 @@ use crate::policy::Policy;
 use crate::race::{Pool, together};
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
+use crate::store::{Payload, StepOn};
 use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tags::{self, Tags};
@@ -374,11 +376,7 @@ where
         empty: Vec<(KeyOf<R, S>, Call<'c>)>,
         missing: &mut Vec<Missing<'c, KeyOf<R, S>>>,
     ) {
-        let acquired = together(empty.into_iter().map(|(id, mut call)| async move {
-            let acquired = call.acquire().await;
-            (id, call, acquired)
-        }));
-        for (id, call, acquired) in acquired.await {
+        for (id, call, acquired) in acquire_all(empty).await {
             let (count, to) = match acquired {
                 Ok(Turn::Lead(lease)) => (Count::misses, To::Fill(lease)),
                 Ok(Turn::Alone(reason)) => (reason, To::Return),
@@ -519,23 +517,22 @@ where
         // Boxed, here and below: it is several times as large as what stands here while the body runs.
         match returned.split() {
             Err(error) => {
-                let captured = Captured(self.sharing.0.capture(&error));
-                let ended = running
-                    .map(|(_, load)| load.end::<ResultOfOption, D, F>(Err(captured.clone())));
-                Box::pin(together(ended)).await;
+                let failed = Err(Captured(self.sharing.0.capture(&error)));
+                let done = running.map(|(_, load)| load.done::<ResultOfOption, D, F>(&failed));
+                let done = done.collect();
+                Box::pin(store_all(done)).await;
                 Some(R::from_error(error))
             }
             Ok(mut map) => {
-                let ended = running.map(|(id, load)| {
-                    let (id, value) = match map.take(&id) {
-                        Some((id, value)) => (id, Some(value)),
-                        None => (id, None),
-                    };
-                    async move { (id, load.end::<ResultOfOption, D, F>(Ok(value)).await) }
-                });
-                for (id, value) in Box::pin(together(ended)).await {
+                let mut done = Vec::with_capacity(running.len());
+                for (id, load) in running {
+                    let entry = map.take(&id);
+                    let (id, value) = entry.map_or((id, None), |(id, value)| (id, Some(value)));
+                    let value = Ok(value);
+                    done.push(load.done::<ResultOfOption, D, F>(&value));
                     self.find(id, value);
                 }
+                Box::pin(store_all(done)).await;
                 // What was not asked for is returned as it would be by the plain function.
                 for (id, value) in map {
                     self.found.put(id, value);
@@ -551,6 +548,74 @@ where
         match self.failed {
             Some(error) => R::from_error(error),
             None => R::of(self.found),
+        }
+    }
+}
+
+/// Takes the leases of all keys at once.
+async fn acquire_all<K>(empty: Vec<(K, Call<'_>)>) -> Vec<(K, Call<'_>, Result<Turn, Token>)> {
+    let Some((_, first)) = empty.first() else {
+        return Vec::new();
+    };
+    let (inner, budget) = (first.inner, Budget::of(first.budget));
+    let (leases, steps): (Vec<_>, Vec<_>) = empty.iter().map(|(_, call)| call.to_acquire()).unzip();
+    let steps = empty.iter().zip(steps).map(|((_, call), step)| StepOn {
+        key: &call.key,
+        step,
+        ttl: inner.settings.lease,
+    });
+    let replies = inner.store.apply_all(steps.collect(), budget).await;
+    let acquired = empty.into_iter().zip(leases).zip(replies);
+    let acquired = acquired.map(|(((id, mut call), lease), reply)| {
+        call.note(&reply, budget);
+        let acquired = call.acquired(lease, reply);
+        (id, call, acquired)
+    });
+    acquired.collect()
+}
+
+/// Stores what was loaded, all at once.
+async fn store_all(done: Vec<Done<'_>>) {
+    let (mut fills, mut others) = (Vec::new(), Vec::new());
+    for Done { call, to, sealed } in done {
+        match (to, sealed) {
+            (To::Fill(lease), Sealed::Value(payload, ttl)) => {
+                fills.push((call, lease, payload, ttl));
+            }
+            (to, sealed) => others.push(Done { call, to, sealed }),
+        }
+    }
+    if let Some((first, ..)) = fills.first() {
+        let (inner, budget) = (first.inner, Budget::of(first.budget));
+        let steps = fills.iter().map(|(call, lease, payload, ttl)| StepOn {
+            key: &call.key,
+            step: Step::Fill(lease.seat.token(), payload.clone()),
+            ttl: *ttl,
+        });
+        let replies = inner.store.apply_all(steps.collect(), budget).await;
+        for ((mut call, lease, ..), reply) in fills.into_iter().zip(replies) {
+            call.note(&reply, budget);
+            call.filled(&lease, reply);
+        }
+    }
+    let others = others.into_iter().map(|done| async move {
+        let Done {
+            mut call,
+            to,
+            sealed,
+        } = done;
+        call.store(&to, sealed).await;
+    });
+    together(others).await;
+}
+
+impl Call<'_> {
+    /// Notes what came of a step that was carried out along with others.
+    fn note(&mut self, reply: &Result<Reply<Payload>, CacheError>, budget: Budget) {
+        self.budget = budget.left();
+        if let Err(error) = reply {
+            self.tally.add(Count::store_errors);
+            tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
         }
     }
 }

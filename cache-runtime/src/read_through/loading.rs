@@ -95,8 +95,15 @@ impl<R> Instead<R> {
     }
 }
 
+/// A call whose body has run, and what is to be stored of it.
+pub(super) struct Done<'a> {
+    pub(super) call: Call<'a>,
+    pub(super) to: To,
+    pub(super) sealed: Sealed,
+}
+
 /// What was loaded, as far as it is to be stored.
-enum Sealed {
+pub(super) enum Sealed {
     Failed,
     /// Nothing of it.
     Nothing,
@@ -215,8 +222,24 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         }
     }
 
+    /// The same, to be stored along with others.
+    pub(super) fn done<S, D, F>(self, returned: &R) -> Done<'a>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        W: Selects<R::Value>,
+        D: Codec,
+        F: Form,
+    {
+        Done {
+            sealed: self.seal::<S, D, F>(returned),
+            call: self.call,
+            to: self.to,
+        }
+    }
+
     /// Stores what was loaded, and returns it.
-    pub(super) async fn end<S, D, F>(mut self, returned: R) -> R
+    async fn end<S, D, F>(mut self, returned: R) -> R
     where
         R: Outcome<S, Value: CacheValue>,
         C: ErrorSharing<R::Error>,
@@ -235,7 +258,7 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
 
 impl Call<'_> {
     /// Does with what was loaded what is to be done with it.
-    async fn store(&mut self, to: &To, sealed: Sealed) {
+    pub(super) async fn store(&mut self, to: &To, sealed: Sealed) {
         match (to, sealed) {
             (To::Return, _) | (To::Drop | To::Replace(_), Sealed::Failed) => {}
             (To::Drop, _) | (To::Replace(_), Sealed::Nothing) => self.drop_older().await,

@@ -28,6 +28,15 @@ pub(crate) use payload::Payload;
 use redis::RedisStore;
 pub(crate) use table::Kept;
 
+/// One of several steps that are carried out together.
+#[derive(Debug)]
+pub(crate) struct StepOn<'k> {
+    pub(crate) key: &'k RenderedKey,
+    pub(crate) step: Step<Payload>,
+    /// How long what it stores lives.
+    pub(crate) ttl: Duration,
+}
+
 /// The store of one cache.
 #[derive(Debug)]
 #[cfg_attr(
@@ -93,6 +102,35 @@ impl Store {
             }
             #[cfg(feature = "redis")]
             Self::Redis(store) => store.read_all(keys, budget).await,
+        }
+    }
+
+    /// Takes the leases of several slots, or fills, in one round trip for each 256 of them or each megabyte of values. The answers take
+    /// at most `budget`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`apply`](Self::apply).
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn apply_all(
+        &self,
+        steps: Vec<StepOn<'_>>,
+        budget: Budget,
+    ) -> Vec<Result<Reply<Payload>, CacheError>> {
+        #[cfg(not(feature = "redis"))]
+        let _ = budget;
+        match self {
+            Self::Embedded(store) => {
+                let steps = steps.into_iter();
+                steps
+                    .map(|on| Ok(store.apply(on.key, on.step, on.ttl)))
+                    .collect()
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.apply_all(&steps, budget).await,
         }
     }
 

@@ -47,9 +47,9 @@ impl Source {
     }
 }
 
-/// So many even ids.
+/// So many even ids, which no other test of this process uses.
 fn evens<const N: usize>() -> [u64; N] {
-    std::array::from_fn(|_| fresh() * 2)
+    std::array::from_fn(|_| (1 << 40) + fresh() * 2)
 }
 
 fn names(found: &HashMap<u64, User>) -> BTreeMap<u64, &str> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Script, ScriptInvocation};
+use redis::{Cmd, Script, ScriptInvocation, ToRedisArgs};
 
 use super::generation::{Generation, SlotName};
 use super::wire;
@@ -48,10 +48,29 @@ impl Scripts {
         step: &Step<Payload>,
         ttl: Duration,
     ) -> Option<ScriptInvocation<'_>> {
-        let milliseconds = u64::try_from(ttl.as_millis())
-            .unwrap_or(u64::MAX)
-            .clamp(1, MAX_MILLISECONDS);
-        let script = match step {
+        let mut call = self.script_of(step)?.key(slot);
+        arguments(step, ttl, &mut call);
+        Some(call)
+    }
+
+    /// The same as a command that can go along with others. It fails where the server does not know the script yet.
+    pub(super) fn command_of_step(
+        &self,
+        slot: &SlotName<'_>,
+        step: &Step<Payload>,
+        ttl: Duration,
+    ) -> Option<Cmd> {
+        let mut command = redis::cmd("EVALSHA");
+        command
+            .arg(self.script_of(step)?.get_hash())
+            .arg(1)
+            .arg(slot);
+        arguments(step, ttl, &mut command);
+        Some(command)
+    }
+
+    fn script_of(&self, step: &Step<Payload>) -> Option<&Script> {
+        Some(match step {
             Step::Read | Step::Expire => return None,
             Step::Acquire { .. } => &self.acquire,
             Step::Renew(_) => &self.renew,
@@ -62,42 +81,7 @@ impl Scripts {
             Step::Hold(_) => &self.hold,
             Step::Lower(_) => &self.lower,
             Step::Put(..) => &self.put,
-        };
-        let mut call = script.key(slot);
-        match step {
-            Step::Read | Step::Invalidate | Step::Expire => {}
-            Step::Acquire { lease, over } => {
-                let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
-                call.arg(&lease.as_bytes()[..]).arg(milliseconds).arg(over);
-            }
-            Step::Renew(token) => {
-                call.arg(&token.as_bytes()[..]).arg(milliseconds);
-            }
-            Step::Raise(token) | Step::Hold(token) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(Fence::MAX_TOKENS);
-            }
-            Step::Fill(lease, value) => {
-                call.arg(&wire::lease(*lease)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*lease, sealed(value)));
-            }
-            Step::Refresh { token, next, value } => {
-                call.arg(&wire::value_prefix(*token)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*next, sealed(value)));
-            }
-            Step::Release(token) | Step::Lower(token) => {
-                call.arg(&token.as_bytes()[..]);
-            }
-            Step::Put(token, value) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*token, sealed(value)));
-            }
-        }
-        Some(call)
+        })
     }
 
     /// Looks at so many keys of a server, from a cursor on, and invalidates those that match.
@@ -125,6 +109,63 @@ impl Scripts {
         let mut call = self.settle.key(record);
         call.arg(generation.checked());
         call
+    }
+}
+
+/// What is handed to a script: by itself, or along with others.
+trait Arguments {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self;
+}
+
+impl Arguments for ScriptInvocation<'_> {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.arg(argument)
+    }
+}
+
+impl Arguments for Cmd {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.arg(argument)
+    }
+}
+
+/// Hands a step's arguments to its script.
+fn arguments(step: &Step<Payload>, ttl: Duration, call: &mut impl Arguments) {
+    let milliseconds = u64::try_from(ttl.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, MAX_MILLISECONDS);
+    match step {
+        Step::Read | Step::Invalidate | Step::Expire => {}
+        Step::Acquire { lease, over } => {
+            let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
+            call.put(&lease.as_bytes()[..]).put(milliseconds).put(over);
+        }
+        Step::Renew(token) => {
+            call.put(&token.as_bytes()[..]).put(milliseconds);
+        }
+        Step::Raise(token) | Step::Hold(token) => {
+            call.put(&token.as_bytes()[..])
+                .put(milliseconds)
+                .put(Fence::MAX_TOKENS);
+        }
+        Step::Fill(lease, value) => {
+            call.put(&wire::lease(*lease)[..])
+                .put(milliseconds)
+                .put(wire::value(*lease, sealed(value)));
+        }
+        Step::Refresh { token, next, value } => {
+            call.put(&wire::value_prefix(*token)[..])
+                .put(milliseconds)
+                .put(wire::value(*next, sealed(value)));
+        }
+        Step::Release(token) | Step::Lower(token) => {
+            call.put(&token.as_bytes()[..]);
+        }
+        Step::Put(token, value) => {
+            call.put(&token.as_bytes()[..])
+                .put(milliseconds)
+                .put(wire::value(*token, sealed(value)));
+        }
     }
 }
 
