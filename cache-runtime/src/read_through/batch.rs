@@ -33,7 +33,7 @@ use crate::policy::Policy;
 use crate::race::{Pool, together};
 use crate::slot::{Reply, Step};
 use crate::stats::Count;
-use crate::store::{Payload, StepOn};
+use crate::store::Payload;
 use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tags::{self, Tags};
@@ -559,11 +559,8 @@ async fn acquire_all<K>(empty: Vec<(K, Call<'_>)>) -> Vec<(K, Call<'_>, Result<T
     };
     let (inner, budget) = (first.inner, Budget::of(first.budget));
     let (leases, steps): (Vec<_>, Vec<_>) = empty.iter().map(|(_, call)| call.to_acquire()).unzip();
-    let steps = empty.iter().zip(steps).map(|((_, call), step)| StepOn {
-        key: &call.key,
-        step,
-        ttl: inner.settings.lease,
-    });
+    let steps = empty.iter().zip(steps);
+    let steps = steps.map(|((_, call), step)| (&call.key, step, inner.settings.lease));
     let replies = inner.store.apply_all(steps.collect(), budget).await;
     let acquired = empty.into_iter().zip(leases).zip(replies);
     let acquired = acquired.map(|(((id, mut call), lease), reply)| {
@@ -587,10 +584,9 @@ async fn store_all(done: Vec<Done<'_>>) {
     }
     if let Some((first, ..)) = fills.first() {
         let (inner, budget) = (first.inner, Budget::of(first.budget));
-        let steps = fills.iter().map(|(call, lease, payload, ttl)| StepOn {
-            key: &call.key,
-            step: Step::Fill(lease.seat.token(), payload.clone()),
-            ttl: *ttl,
+        let steps = fills.iter().map(|(call, lease, payload, ttl)| {
+            let step = Step::Fill(lease.seat.token(), payload.clone());
+            (&call.key, step, *ttl)
         });
         let replies = inner.store.apply_all(steps.collect(), budget).await;
         for ((mut call, lease, ..), reply) in fills.into_iter().zip(replies) {

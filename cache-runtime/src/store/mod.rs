@@ -28,15 +28,6 @@ pub(crate) use payload::Payload;
 use redis::RedisStore;
 pub(crate) use table::Kept;
 
-/// One of several steps that are carried out together.
-#[derive(Debug)]
-pub(crate) struct StepOn<'k> {
-    pub(crate) key: &'k RenderedKey,
-    pub(crate) step: Step<Payload>,
-    /// How long what it stores lives.
-    pub(crate) ttl: Duration,
-}
-
 /// The store of one cache.
 #[derive(Debug)]
 #[cfg_attr(
@@ -105,8 +96,8 @@ impl Store {
         }
     }
 
-    /// Takes the leases of several slots, or fills, in one round trip for each 256 of them or each megabyte of values. The answers take
-    /// at most `budget`.
+    /// Carries out steps that are all of one kind, on several slots: takes leases, or fills. There is one round trip for each 1024 of them, or
+    /// each megabyte of values; the answers take at most `budget`.
     ///
     /// # Cancel safety
     ///
@@ -117,7 +108,7 @@ impl Store {
     )]
     pub(crate) async fn apply_all(
         &self,
-        steps: Vec<StepOn<'_>>,
+        steps: Vec<(&RenderedKey, Step<Payload>, Duration)>,
         budget: Budget,
     ) -> Vec<Result<Reply<Payload>, CacheError>> {
         #[cfg(not(feature = "redis"))]
@@ -126,7 +117,7 @@ impl Store {
             Self::Embedded(store) => {
                 let steps = steps.into_iter();
                 steps
-                    .map(|on| Ok(store.apply(on.key, on.step, on.ttl)))
+                    .map(|(key, step, ttl)| Ok(store.apply(key, step, ttl)))
                     .collect()
             }
             #[cfg(feature = "redis")]

@@ -1,30 +1,33 @@
 //! Steps on many slots at a time: one pipeline for all of them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use redis::{ErrorKind as RedisErrorKind, Pipeline, RedisResult, ServerErrorKind, Value};
+use redis::{ErrorKind as RedisErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 
 use super::generation::{Generation, Need, Plan, Record, Verdict};
-use super::{MAX_ROUNDS, RedisStore, reply, translate, wire};
+use super::{MAX_ROUNDS, RedisStore, reply};
 use crate::budget::Budget;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
-use crate::slot::Reply;
-use crate::store::{Payload, StepOn};
+use crate::slot::{Reply, Step};
+use crate::store::Payload;
 
 /// How many slots one pipeline reads at most: who else reads on this connection waits for its answer.
-const MAX_SLOTS: usize = 1024;
+const MAX_READS: usize = 1024;
 
 /// How many slots one command reads at most: Redis serves nobody else meanwhile.
-const MAX_OF_COMMAND: usize = 128;
+const MAX_OF_READ: usize = 128;
 
-/// How many steps one pipeline carries out at most, and how many bytes of values it carries, but for one value.
-const MAX_STEPS: usize = 256;
+/// How many slots one pipeline writes at most, and how many bytes of values it carries, but for one value.
+const MAX_WRITES: usize = 1024;
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What each command of a pipeline was answered.
-type Answers = Vec<RedisResult<Value>>;
+/// How many slots one script writes at most.
+const MAX_OF_SCRIPT: usize = 64;
+
+/// One of several steps of a kind.
+type On<'k> = (&'k RenderedKey, Step<Payload>, Duration);
 
 impl RedisStore {
     /// Reads slots under a generation that is in force.
@@ -34,113 +37,81 @@ impl RedisStore {
         budget: Budget,
     ) -> Result<Vec<Reply<Payload>>, CacheError> {
         let mut replies = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(MAX_SLOTS) {
+        for keys in keys.chunks(MAX_READS) {
             let ask = |pipeline: &mut Pipeline, generation| {
-                for keys in keys.chunks(MAX_OF_COMMAND) {
+                for keys in keys.chunks(MAX_OF_READ) {
                     let command = pipeline.cmd("MGET");
                     for key in keys {
                         command.arg(self.slot(key, generation));
                     }
                 }
             };
-            let take = |answers: Answers| {
-                let mut slots = Vec::with_capacity(keys.len());
-                for answer in answers {
-                    match answer {
-                        Ok(Value::Array(values)) => slots.extend(values),
-                        Ok(_) => return Ok(None),
-                        Err(error) => return Err(translate(error)),
-                    }
-                }
-                let read: Option<Vec<_>> = slots.into_iter().map(slot).collect();
-                Ok(read.filter(|read| read.len() == keys.len()))
-            };
-            replies.extend(self.in_one_pipeline(Need::Trust, budget, ask, take).await?);
+            let answers = self.in_one_pipeline(Need::Trust, budget, ask, |answer| {
+                reply(&Step::Read, answer)
+            });
+            let read = answers.await?;
+            if read.len() != keys.len() {
+                return Err(CacheError::new(ErrorKind::Garbled));
+            }
+            replies.extend(read);
         }
         Ok(replies)
     }
 
-    /// Carries out steps none of which must reach every reader: takes leases, and fills.
+    /// Carries out steps that are all of one kind: takes leases, or fills.
     pub(crate) async fn apply_all(
         self: &Arc<Self>,
-        steps: &[StepOn<'_>],
+        steps: &[On<'_>],
         budget: Budget,
     ) -> Vec<Result<Reply<Payload>, CacheError>> {
+        let Some((_, kind, _)) = steps.first() else {
+            return Vec::new();
+        };
         let mut replies = Vec::with_capacity(steps.len());
         let mut rest = steps;
         while !rest.is_empty() {
             let mut bytes = 0;
-            let fits = |on: &&StepOn<'_>| {
-                bytes += on.step.value().map_or(0, Payload::len);
+            let fits = |(_, step, _): &&On<'_>| {
+                bytes += step.value().map_or(0, Payload::len);
                 bytes <= MAX_BYTES
             };
-            let len = rest.iter().take(MAX_STEPS).take_while(fits).count();
+            let len = rest.iter().take(MAX_WRITES).take_while(fits).count();
             let (steps, others) = rest.split_at(len.max(1));
             rest = others;
-            let need = steps.iter().map(|on| Need::of(&on.step));
-            let need = if need.clone().any(|need| need != Need::Nothing) {
-                Need::Trust
-            } else {
-                Need::Nothing
-            };
             let ask = |pipeline: &mut Pipeline, generation| {
-                for on in steps {
-                    let slot = self.slot(on.key, generation);
-                    if let Some(command) = self.scripts.command_of_step(&slot, &on.step, on.ttl) {
-                        pipeline.add_command(command);
-                    }
+                for steps in steps.chunks(MAX_OF_SCRIPT) {
+                    let slots = steps
+                        .iter()
+                        .map(|(key, step, ttl)| (self.slot(key, generation), step, *ttl));
+                    pipeline.add_command(self.scripts.of_all(slots));
                 }
             };
-            let take = |answers: Answers| {
-                let all = steps.iter().zip(answers);
-                let all = all.map(|(on, answer)| match answer {
-                    Ok(answer) => reply(&on.step, answer).map(Ok),
-                    Err(error) => Some(Err(error)),
-                });
-                let all: Option<Vec<_>> = all.collect();
-                Ok(all.filter(|all| all.len() == steps.len()))
-            };
-            match self.in_one_pipeline(need, budget, ask, take).await {
-                Ok(all) => {
-                    for (on, reply) in steps.iter().zip(all) {
-                        replies.push(self.one_of_all(on, reply, budget).await);
-                    }
+            let answers =
+                self.in_one_pipeline(Need::of(kind), budget, ask, |answer| reply(kind, answer));
+            match answers.await {
+                Ok(answers) if answers.len() == steps.len() => {
+                    replies.extend(answers.into_iter().map(Ok));
                 }
-                Err(error) => {
-                    let (len, kind) = (replies.len() + steps.len(), error.kind());
-                    replies.push(Err(error));
-                    replies.resize_with(len, || Err(CacheError::new(kind)));
+                answers => {
+                    let kind = answers
+                        .err()
+                        .map_or(ErrorKind::Garbled, |error| error.kind());
+                    replies.extend(steps.iter().map(|_| Err(CacheError::new(kind))));
                 }
             }
         }
         replies
     }
 
-    async fn one_of_all(
-        self: &Arc<Self>,
-        on: &StepOn<'_>,
-        reply: RedisResult<Reply<Payload>>,
-        budget: Budget,
-    ) -> Result<Reply<Payload>, CacheError> {
-        const UNKNOWN: RedisErrorKind = RedisErrorKind::Server(ServerErrorKind::NoScript);
-        match reply {
-            // By itself, it brings its script along.
-            Err(error) if error.kind() == UNKNOWN => {
-                self.apply(on.key, on.step.clone(), on.ttl, budget).await
-            }
-            reply => reply.map_err(translate),
-        }
-    }
-
-    /// Asks all at once, under a generation that is in force, and takes the answers apart: `take` gives `None` where they are none to
-    /// what was asked.
+    /// Asks all at once, under a generation that is in force. Each command is answered with an array; what `take` makes of all that
+    /// stands in these is returned.
     async fn in_one_pipeline<T>(
         self: &Arc<Self>,
         need: Need,
         budget: Budget,
         ask: impl Fn(&mut Pipeline, Generation),
-        take: impl Fn(Answers) -> Result<Option<T>, CacheError>,
-    ) -> Result<T, CacheError> {
+        take: impl Fn(Value) -> Option<T>,
+    ) -> Result<Vec<T>, CacheError> {
         self.admit()?;
         let until = budget.until();
         let asked = Box::pin(async {
@@ -166,15 +137,15 @@ impl RedisStore {
         asked
     }
 
-    /// Asks by a plan; `None` if that was under a generation that is not in force.
+    /// Asks by a plan; `None` if that was under a generation that is not in force, or by scripts that the server did not know.
     async fn attempt_all<T>(
         &self,
         plan: Plan,
         sent: Instant,
         until: Instant,
         ask: &impl Fn(&mut Pipeline, Generation),
-        take: &impl Fn(Answers) -> Result<Option<T>, CacheError>,
-    ) -> Result<Option<T>, CacheError> {
+        take: &impl Fn(Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, CacheError> {
         let connection = self.connections.get().await?;
         let mut pipeline = redis::pipe();
         ask(&mut pipeline, plan.generation);
@@ -182,20 +153,34 @@ impl RedisStore {
             pipeline.cmd("GETRANGE").arg(&*self.record).arg(0).arg(-1);
         }
         let mut manager = connection.manager().clone();
-        let asking = pipeline
-            .ignore_errors()
-            .query_async::<Answers>(&mut manager);
-        let mut answers = self.answer(&connection, until, asking).await?;
+        let asking = async {
+            let answers = pipeline.query_async::<Vec<Value>>(&mut manager).await;
+            match answers {
+                Err(error) if is_no_script(&error) => {
+                    self.scripts.load(&mut connection.manager().clone()).await?;
+                    Ok(None)
+                }
+                answers => answers.map(Some),
+            }
+        };
+        let Some(mut answers) = self.answer(&connection, until, asking).await? else {
+            return Ok(None);
+        };
         let text = plan.asks.then(|| answers.pop()).flatten();
-        let taken = take(answers)?.ok_or_else(|| self.out_of_step(&connection))?;
+        let mut taken = Vec::new();
+        for answer in answers {
+            let Value::Array(slots) = answer else {
+                return Err(self.out_of_step(&connection));
+            };
+            for slot in slots {
+                taken.push(take(slot).ok_or_else(|| self.out_of_step(&connection))?);
+            }
+        }
         if !plan.asks {
             return Ok(Some(taken));
         }
-        let text = text.transpose().map_err(translate)?.unwrap_or(Value::Nil);
-        match self
-            .generations
-            .verdict(plan, Record::read(&text), sent, Instant::now())
-        {
+        let record = Record::read(&text.unwrap_or(Value::Nil));
+        match self.generations.verdict(plan, record, sent, Instant::now()) {
             Verdict::Holds | Verdict::Settles(_) => Ok(Some(taken)),
             Verdict::Moved => Ok(None),
             Verdict::Gone => {
@@ -206,11 +191,6 @@ impl RedisStore {
     }
 }
 
-/// What a reader is told; `None` if this is no answer to a read.
-fn slot(value: Value) -> Option<Reply<Payload>> {
-    match value {
-        Value::Nil => Some(Reply::Miss),
-        Value::BulkString(slot) => Some(wire::read(slot)),
-        _ => None,
-    }
+fn is_no_script(error: &RedisError) -> bool {
+    error.kind() == RedisErrorKind::Server(ServerErrorKind::NoScript)
 }

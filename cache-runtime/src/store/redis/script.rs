@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Script, ScriptInvocation, ToRedisArgs};
+use redis::aio::ConnectionManager;
+use redis::{Cmd, RedisResult, Script, ScriptInvocation, ToRedisArgs};
 
 use super::generation::{Generation, SlotName};
 use super::wire;
@@ -26,9 +27,11 @@ macro_rules! scripts {
     };
 }
 scripts! {
-    acquire: "acquire";
+    acquire: "take", "acquire";
+    acquire_all: "take", "acquire_all";
     renew: "renew";
-    replace: "replace";
+    replace: "swap", "replace";
+    replace_all: "swap", "replace_all";
     release: "release";
     invalidate: "fence", "invalidate";
     sweep: "fence", "sweep";
@@ -53,20 +56,34 @@ impl Scripts {
         Some(call)
     }
 
-    /// The same as a command that can go along with others. It fails where the server does not know the script yet.
-    pub(super) fn command_of_step(
+    /// One script for several steps that take leases, or that fill. It fails where the server does not know the script yet.
+    pub(super) fn of_all<'s>(
         &self,
-        slot: &SlotName<'_>,
-        step: &Step<Payload>,
-        ttl: Duration,
-    ) -> Option<Cmd> {
+        steps: impl Iterator<Item = (SlotName<'s>, &'s Step<Payload>, Duration)>,
+    ) -> Cmd {
+        let (mut script, mut keys) = (&self.acquire_all, Vec::new());
+        let mut rest = Given(Vec::new());
+        for (slot, step, ttl) in steps {
+            if matches!(step, Step::Fill(..) | Step::Refresh { .. }) {
+                script = &self.replace_all;
+            }
+            keys.push(slot);
+            arguments(step, ttl, &mut rest);
+        }
         let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+        for argument in rest.0 {
+            command.arg(argument);
+        }
         command
-            .arg(self.script_of(step)?.get_hash())
-            .arg(1)
-            .arg(slot);
-        arguments(step, ttl, &mut command);
-        Some(command)
+    }
+
+    /// Tells the server the scripts for several steps.
+    pub(super) async fn load(&self, manager: &mut ConnectionManager) -> RedisResult<()> {
+        for script in [&self.acquire_all, &self.replace_all] {
+            let _: String = script.load_async(manager).await?;
+        }
+        Ok(())
     }
 
     fn script_of(&self, step: &Step<Payload>) -> Option<&Script> {
@@ -123,9 +140,13 @@ impl Arguments for ScriptInvocation<'_> {
     }
 }
 
-impl Arguments for Cmd {
+/// Arguments that stand behind the keys of several.
+struct Given(Vec<Vec<u8>>);
+
+impl Arguments for Given {
     fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self {
-        self.arg(argument)
+        argument.write_redis_args(&mut self.0);
+        self
     }
 }
 
