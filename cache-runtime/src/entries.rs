@@ -58,6 +58,10 @@ impl<K: Ord, V> Entries for BTreeMap<K, V> {
 )]
 pub trait ManyOutcome<S>: Outcome<S, Value: Entries> {
     /// The map, or the error.
+    ///
+    /// # Errors
+    ///
+    /// That of the function.
     fn split(self) -> Result<Self::Value, Self::Error>;
     /// The map as what is returned.
     fn of(map: Self::Value) -> Self;

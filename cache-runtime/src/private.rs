@@ -739,3 +739,32 @@ pub async fn apply_step(
         .await?;
     Ok(reply.map(Payload::into_bytes))
 }
+
+/// The same on several slots together: a read, the taking of a lease, or a fill.
+///
+/// # Errors
+///
+/// When the store fails it.
+pub async fn apply_step_to_all(
+    cache: &Cache,
+    keys: &[impl CacheKey],
+    step: &Step<Bytes>,
+    ttl: Duration,
+) -> Result<Vec<Reply<Bytes>>, CacheError> {
+    let inner = &cache.inner;
+    let budget = Budget::of(inner.settings.store_budget);
+    let keys: Vec<RenderedKey> = keys.iter().map(|key| cache.render(key)).collect();
+    let replies = if matches!(step, Step::Read) {
+        let keys: Vec<&RenderedKey> = keys.iter().collect();
+        inner.store.read_all(&keys, budget).await?
+    } else {
+        let step = step.clone().map(Payload::Sealed);
+        let steps = keys.iter().map(|key| (key, step.clone(), ttl));
+        let replies = inner.store.apply_all(steps.collect(), budget).await;
+        replies.into_iter().collect::<Result<_, _>>()?
+    };
+    Ok(replies
+        .into_iter()
+        .map(|reply| reply.map(Payload::into_bytes))
+        .collect())
+}

@@ -119,9 +119,9 @@ impl<F: Future> Pool<F> {
     pub(crate) async fn go_on(&mut self) {
         std::future::poll_fn(|context| {
             self.poll(context);
-            Poll::Pending
+            Poll::<()>::Pending
         })
-        .await
+        .await;
     }
 
     /// Waits until some have ended, and hands out what those came to; nothing if there are none left.

@@ -4,6 +4,7 @@ mod aging;
 pub(crate) mod batch;
 mod controlled;
 mod loading;
+mod together;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

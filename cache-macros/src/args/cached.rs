@@ -115,8 +115,11 @@ impl Cached {
             local_ttl_conflicts(*ms, value, &storing, errors);
         }
         staleness.conflicts(&options, errors);
-        if let Some(batch) = &batch {
-            batch.conflicts(&staleness, &options, errors);
+        match &batch {
+            Some(batch) => batch.conflicts(&staleness, &options, errors),
+            // What the key names cannot be told.
+            None if options.was_given("batch") => key = None,
+            None => {}
         }
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);
         let policy = ttl.map(|ttl| Policy {

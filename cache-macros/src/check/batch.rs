@@ -104,6 +104,42 @@ impl Candidate<'_> {
     }
 }
 
+/// What is returned must be a map, as far as it can be seen; reported, if it is none.
+pub(super) fn mapped_return(function: &Function, errors: &mut Errors) {
+    const NO_MAPS: &[&str] = &[
+        "Arc", "Box", "BTreeSet", "HashSet", "String", "Vec", "bool", "f64", "i32", "i64", "u32",
+        "u64", "usize",
+    ];
+    let returned = function.returned();
+    let last = |ty: &Type| match ty {
+        Type::Path(path) => path.path.segments.last().cloned(),
+        _ => None,
+    };
+    let mut held = returned;
+    if let Some(result) = last(&held).filter(|last| last.ident == "Result")
+        && let PathArguments::AngleBracketed(arguments) = &result.arguments
+        && let Some(GenericArgument::Type(ty)) = arguments.args.first()
+    {
+        held = ty.clone();
+    }
+    let name = last(&held).map(|last| last.ident.to_string());
+    if name.as_deref() == Some("Option") {
+        errors.under(
+            held,
+            "a function with `batch` returns a map, from which it leaves out what there is not: `HashMap<u64, User>` in the place \
+             of `Option<…>`",
+        );
+    } else if name.is_some_and(|name| NO_MAPS.contains(&name.as_str()))
+        || matches!(held, Type::Tuple(_) | Type::Array(_))
+    {
+        errors.under(
+            held,
+            "a function with `batch` returns a map, as in `Result<HashMap<u64, User>, DbError>`: from this it cannot be told which \
+             value belongs to which key",
+        );
+    }
+}
+
 /// What one of `ids` is called, as far as the key shows it.
 fn item_in(
     key: &KeyArg,

@@ -24,6 +24,7 @@ use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
 use crate::template::Template;
 
+use self::batch::mapped_return;
 pub(crate) use self::batch::{Batch, Held};
 pub(crate) use self::scope::{Key, Place, Resolved, Step};
 pub(crate) use self::taken_along::Taken;
@@ -128,6 +129,9 @@ pub(crate) fn cached<'a>(
     let tags = tags(&mut args.storing, &scope, errors);
     let body = wrappable(function, "cached", errors);
     cacheable_return(function, "remove `#[cached]`", errors);
+    if batch.is_some() {
+        mapped_return(function, errors);
+    }
     if let Some(place) = args.staleness.if_error()
         && is_no_result(&function.returned())
     {
