@@ -459,16 +459,16 @@ async fn every_value_has_its_own_life() {
     async fn find(ids: &[u64], source: &Source) -> HashMap<u64, User> {
         source.load(ids, "loaded")
     }
+    #[cached(batch, key = "lives:by_call:<id>", ttl = if short { Duration::ZERO } else { Duration::from_secs(60) }, skip(source, short))]
+    async fn find_for(ids: &[u64], short: bool, source: &Source) -> HashMap<u64, User> {
+        source.load(ids, "loaded")
+    }
     let [a] = evens();
     let source = Source::default();
     find(&[2, 4, a + 4], &source).await;
     find(&[2, 4, a + 4], &source).await;
     assert_eq!(source.asked(), [vec![2, 4, a + 4], vec![2, 4]]);
 
-    #[cached(batch, key = "lives:by_call:<id>", ttl = if short { Duration::ZERO } else { Duration::from_secs(60) }, skip(source, short))]
-    async fn find_for(ids: &[u64], short: bool, source: &Source) -> HashMap<u64, User> {
-        source.load(ids, "loaded")
-    }
     for short in [true, false, false] {
         find_for(&[a], short, &source).await;
     }
@@ -628,8 +628,8 @@ async fn an_invalidation_over_a_slice_drops_each() {
         let _ = ids;
     }
     #[invalidates("user:<ids>", fence)]
-    async fn consume(ids: Vec<u64>) -> usize {
-        ids.into_iter().count()
+    async fn consume(ids: Vec<u64>) -> u64 {
+        ids.into_iter().fold(0, |count, _| count + 1)
     }
     #[invalidates("user:<ids>")]
     async fn set(ids: &HashSet<u64>) -> usize {
