@@ -169,6 +169,23 @@ async fn an_error_is_returned_and_leaves_the_keys_free() {
     assert_eq!(cached_names(&[a, b]).await.len(), 2);
 }
 
+/// The lease of what was not found is given back: another process need not wait for its end.
+#[tokio::test]
+async fn what_is_not_stored_is_free_for_everyone() {
+    let [a] = evens();
+    let source = Source::default();
+    assert!(source.find(&[a + 1], "loaded").await.is_empty());
+    let Some(elsewhere) = crate::elsewhere() else {
+        return;
+    };
+    let key = Key::of("user").part(&(a + 1));
+    let policy = Policy::new(Duration::from_secs(3600));
+    let load = async || Ok::<_, Unique>(Some(User::named(a + 1, "found since")));
+    let found = elsewhere.get_or_load_optional(&key, policy, load).await;
+    assert_eq!(found, Ok(Some(User::named(a + 1, "found since"))));
+    assert_eq!(elsewhere.stats().misses, 1);
+}
+
 /// A call that has begun to load, and ends when it is told to.
 struct Begun<F> {
     call: F,
@@ -443,7 +460,7 @@ async fn each_key_is_counted() {
     let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
     let source = Source::default();
     find(&[2, 4, 6], &source, &cache).await;
-    find(&[2, 4, 6, 8], &source, &cache).await;
+    find(&[2, 4, 6, 8, 4, 8], &source, &cache).await;
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.loads), (3, 4, 4));
     assert_eq!((stats.fills, stats.calls()), (4, 7));
