@@ -7,6 +7,7 @@ mod batch;
 mod local;
 mod many;
 mod outages;
+mod staleness;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ fn main() {
         Some("stampede") => block_on(stampede::take_part(CALLERS / 4)),
         Some("measure") => block_on(measure()),
         Some("batch") => block_on(batch::measure()),
+        Some("staleness") => block_on(staleness::measure()),
         Some("many") => block_on(many::measure()),
         Some("watch") => block_on(outages::watch()),
         _ => {
@@ -45,6 +47,10 @@ fn main() {
             block_on(local::measure());
             println!("\nOne invalidation for many keys\n");
             block_on(many::measure());
+            println!(
+                "\nAn hour of expiries, `stale_while_revalidate`, a source that takes 500 ms\n"
+            );
+            block_on(staleness::measure());
             println!("\nMany keys in one call\n");
             block_on(batch::measure());
         }
