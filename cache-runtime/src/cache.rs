@@ -32,6 +32,7 @@ use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
 use crate::tally::{At, Tally};
 use crate::token::Tokens;
+use crate::transaction;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
 ///
@@ -267,6 +268,9 @@ impl Cache {
             self.inner.work_on_recovery();
             return Ok(None);
         }
+        if transaction::holds(&self.inner, &rendered) {
+            return Ok(None);
+        }
         let reply = self
             .step(key, &rendered, Step::Read, Duration::ZERO)
             .await?;
@@ -324,6 +328,10 @@ impl Cache {
         match self.mode() {
             Mode::Detached => return Err(CacheError::new(ErrorKind::Off).at(template())),
             Mode::Off => return self.invalidate(key).await.map(|()| false),
+            // It must not be seen before the commit, and not at all if there is none.
+            Mode::On if transaction::around(&self.inner).is_some() => {
+                return self.invalidate(key).await.map(|()| false);
+            }
             Mode::On => {}
         }
         let version = policy.site_version();
@@ -669,28 +677,37 @@ impl Inner {
     {
         let mut key = self.begin_key();
         write(&mut key);
+        match self.at_hand::<R, S>(key.as_bytes(), policy) {
+            Some(hit) => Ok(hit),
+            None => Err(key.finish()),
+        }
+    }
+
+    /// The value of a key, where nothing must be waited for.
+    #[inline]
+    pub(crate) fn at_hand<R, S>(&self, key: &[u8], policy: Policy) -> Option<(R, Count)>
+    where
+        R: Outcome<S, Value: CacheValue>,
+    {
         // A value with tags is one only together with them.
         if policy.is_tagged() {
-            return Err(key.finish());
+            return None;
         }
         let (hit, tier) = match &self.store {
             Store::Embedded(store) => {
-                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
+                let hit = store.hit(key, policy.site_version(), R::from_stored);
                 (hit, Count::hits)
             }
             // With something undelivered, the long way finds out whether this key is concerned.
             #[cfg(feature = "redis")]
             Store::Redis(store) if policy.is_local() && self.recovery.len() == 0 => {
-                let hit = store.hit(key.as_bytes(), policy.site_version(), R::from_stored);
+                let hit = store.hit(key, policy.site_version(), R::from_stored);
                 (hit, Count::local_hits)
             }
             #[cfg(feature = "redis")]
             Store::Redis(_) => (None, Count::local_hits),
         };
-        match hit {
-            Some(hit) => Ok((hit, tier)),
-            None => Err(key.finish()),
-        }
+        hit.map(|hit| (hit, tier))
     }
 
     /// A value in the form that the store keeps.
