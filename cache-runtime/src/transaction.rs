@@ -298,12 +298,11 @@ impl Transaction {
             return delivery;
         }
         if overflowed {
-            match inner.store.as_embedded() {
-                Some(store) => store.clear(),
-                None => {
-                    inner.recovery.demand_epoch();
-                    delivery.moves_epoch = true;
-                }
+            if let Some(store) = inner.store.as_embedded() {
+                store.clear();
+            } else {
+                inner.recovery.demand_epoch();
+                delivery.moves_epoch = true;
             }
             return delivery;
         }
@@ -439,12 +438,11 @@ impl Drop for End {
 }
 
 impl<F: Future> Open<F> {
-    fn begin(cache: &Cache, future: F) -> Self {
+    fn begin(cache: &Cache, future: Pin<Box<F>>) -> Self {
         switch::control_annotations();
         let transaction = Transaction::begin(cache);
         Self {
-            // Boxed: what is pinned in here would stand twice in this future, and four times in one around it.
-            future: Some(Box::pin(future)),
+            future: Some(future),
             renewal: None,
             end: End(Some(transaction.clone())),
             transaction,
@@ -487,9 +485,11 @@ impl<F> Drop for Open<F> {
     }
 }
 
+/// Runs a future within a transaction. It comes boxed: what is pinned in here would stand twice in this future, and four times in one
+/// around it.
 async fn run<F: Future>(
     cache: &Cache,
-    future: F,
+    future: Pin<Box<F>>,
     is_in_doubt: impl FnOnce(&F::Output) -> bool,
 ) -> F::Output {
     let mut open = Open::begin(cache, future);
@@ -497,41 +497,187 @@ async fn run<F: Future>(
     open.leave();
     let delivery = open.end.now(is_in_doubt(&output));
     if let Some(delivery) = delivery {
-        // Boxed: it is larger than most futures that it follows.
         Box::pin(delivery.run()).await;
     }
     output
 }
 
 impl Cache {
-    /// TODO
-    pub async fn transaction<F: Future>(&self, future: F) -> F::Output {
-        run(self, future, |_| false).await
+    /// Holds back what is invalidated within `future` until that has ended, and delivers it before this returns: for mutations that
+    /// take effect together, with the `COMMIT` of a transaction of the source. Begin that transaction within `future`, and commit it there.
+    ///
+    /// An invalidation that is delivered before the commit is undone by the next reader: he loads the old value, and fills. With this,
+    /// when the transaction has returned, no cached read that starts later, in any process, returns a value loaded before its end.
+    ///
+    /// # What holds within
+    ///
+    /// It holds for whatever `future` awaits on this cache, annotated functions and direct calls alike, also in all branches of a `join!` or
+    /// `select!`, and not for a task that is spawned inside: that invalidates at once, and stores what it loads.
+    ///
+    /// - **A mutation** runs its body. Its keys, tags and patterns are delivered in the end, each once, whatever became of the mutation.
+    ///   A fence is raised before the body as always, and stands until the end.
+    /// - **What is written through, or [`put`](Self::put),** is not stored: the transaction may be rolled back. Its key is invalidated in the end
+    ///   (`put` returns `false`).
+    /// - **A read of what was mutated** goes past the cache: it sees what the transaction sees. So does one with a tag, or under a pattern.
+    /// - **Any other read** may be a hit, also a stale one. If it is none, the body runs, and nothing is stored, refreshed, or waited for: what
+    ///   is loaded within may be uncommitted, or from a snapshot that is older than an invalidation which has completed. That goes for
+    ///   calls on other caches, too; [`Stats::bypasses_transaction`](crate::Stats::bypasses_transaction) counts them.
+    ///   `stale_if_error` and `timeout` have no effect then.
+    /// - [`bypass`](crate::bypass) and [`only_cached`](crate::only_cached) mean what they always mean. [`refresh`](crate::refresh) is a
+    ///   `bypass`, and its key is invalidated in the end.
+    /// - **With `on_error = "fail"`** and a fence, a mutation fails before its body, as always. Without a fence its invalidation is also
+    ///   delivered at once, so that it can fail while there is something to roll back.
+    /// - **A transaction within** is a part of this one: what it holds back is delivered when this ends. One of another cache ends by itself.
+    /// - [`advance_epoch`](Self::advance_epoch) does not wait.
+    ///
+    /// A mutation of another cache is delivered at once. One that is carried out of `future` and awaited elsewhere delivers for itself.
+    ///
+    /// # However it ends
+    ///
+    /// What was held back is delivered after `Ok` and `Err`, after a panic, and when this is dropped: the commit may have been carried out, and an
+    /// invalidation too many costs a load. Fences are lowered when `future` has returned, and left to expire after a panic or a drop,
+    /// which leave in doubt whether a `COMMIT` is on its way. This cannot tell an `Err` from any other output; use
+    /// [`try_transaction`](Self::try_transaction) where fences matter.
+    ///
+    /// What the store does not take is queued, and in force in this process at once, as that of any mutation. In [`Mode::Detached`], asked
+    /// in the end, nothing is delivered.
+    ///
+    /// # Bounds
+    ///
+    /// 10 000 keys (tags are keys) and 100 patterns are held back. With more, all reads within go past the cache, and in the end the epoch of
+    /// the namespace is moved instead, as by [`advance_epoch`](Self::advance_epoch). The fence of a key beyond the bound is renewed
+    /// while its mutation runs, and not afterwards. Keys are sent 256 at a time, each time within one store budget; after the first
+    /// that the store does not take, the rest is queued.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped at any await, everything that was held back is delivered: at once by the embedded store, by a task of the runtime to Redis.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicU64, Ordering};
+    /// # use cache_runtime::{Cache, CacheConfig, cached, invalidates};
+    /// # struct Pool;
+    /// # impl Pool { async fn begin(&self) -> Result<Tx, DbError> { Ok(Tx) } }
+    /// # struct Tx;
+    /// # impl Tx { async fn commit(self) -> Result<(), DbError> { Ok(()) } }
+    /// # #[derive(Debug)] struct DbError;
+    /// # static BALANCE: AtomicU64 = AtomicU64::new(100);
+    /// struct Bank {
+    ///     cache: Cache,
+    ///     pool: Pool,
+    /// }
+    ///
+    /// impl Bank {
+    ///     #[cached(key = "balance:<account>", ttl = "1h", cache = self.cache)]
+    ///     async fn balance(&self, account: u64) -> Result<u64, DbError> {
+    ///         // SQL
+    /// #       let _ = account; Ok(BALANCE.load(Ordering::SeqCst))
+    ///     }
+    ///
+    ///     #[invalidates("balance:<account>", cache = self.cache)]
+    ///     async fn add(&self, tx: &mut Tx, account: u64, cents: i64) -> Result<(), DbError> {
+    ///         // SQL
+    /// #       let _ = tx; BALANCE.fetch_add(cents.unsigned_abs(), Ordering::SeqCst); Ok(())
+    ///     }
+    ///
+    ///     async fn transfer(&self, from: u64, to: u64, cents: i64) -> Result<(), DbError> {
+    ///         self.cache
+    ///             .try_transaction(async {
+    ///                 let mut tx = self.pool.begin().await?;
+    ///                 self.add(&mut tx, from, -cents).await?;
+    ///                 self.add(&mut tx, to, cents).await?;
+    ///                 tx.commit().await
+    ///             })
+    ///             .await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let bank = Bank { cache: Cache::new(CacheConfig::embedded())?, pool: Pool };
+    /// # assert_eq!(bank.balance(1).await.ok(), Some(100));
+    /// bank.transfer(1, 2, 500).await.expect("transferred");
+    /// # assert_eq!(bank.balance(1).await.ok(), Some(1100));
+    /// assert_eq!(bank.cache.stats().invalidations, 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn transaction<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        let future = Box::pin(future);
+        async move { run(self, future, |_| false).await }
     }
 
-    /// TODO
+    /// The same, with fences that are left to expire after an `Err`: a `COMMIT` that failed for its caller may still arrive at the database.
     ///
     /// # Errors
     ///
     /// Those of `future`.
-    pub async fn try_transaction<T, E>(
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`transaction`](Self::transaction).
+    pub fn try_transaction<T, E>(
         &self,
         future: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        run(self, future, Result::is_err).await
+    ) -> impl Future<Output = Result<T, E>> {
+        let future = Box::pin(future);
+        async move { run(self, future, Result::is_err).await }
     }
 }
 
-/// TODO
-pub async fn transaction<F: Future>(future: F) -> F::Output {
-    global().transaction(future).await
+/// Holds back what is invalidated within `future` until that has ended: [`Cache::transaction`] of the [global](crate::global) cache, for
+/// annotated functions that name no cache of their own.
+///
+/// # Cancel safety
+///
+/// Dropped at any await, everything that was held back is delivered.
+///
+/// ```
+/// # use cache_runtime::{cached, invalidates};
+/// # #[cached(key = "stock:<item>", ttl = "1h")]
+/// # async fn stock(item: u64) -> u64 { item }
+/// # #[cached(key = "orders", ttl = "1h")]
+/// # async fn orders() -> u64 { 0 }
+/// #[invalidates("stock:<item>")]
+/// async fn take(item: u64) {
+///     // SQL
+/// }
+///
+/// #[invalidates("orders")]
+/// async fn order(item: u64) {
+///     // SQL
+/// #   let _ = item;
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// cache_runtime::transaction(async {
+///     // BEGIN
+///     take(7).await;
+///     order(7).await;
+/// #   assert_eq!(cache_runtime::global().stats().invalidations, 0);
+///     // COMMIT
+/// })
+/// .await;
+/// assert_eq!(cache_runtime::global().stats().invalidations, 2);
+/// # }
+/// ```
+pub fn transaction<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let future = Box::pin(future);
+    async move { run(global(), future, |_| false).await }
 }
 
-/// TODO
+/// The same, with fences that are left to expire after an `Err`: [`Cache::try_transaction`] of the [global](crate::global) cache.
 ///
 /// # Errors
 ///
 /// Those of `future`.
-pub async fn try_transaction<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    global().try_transaction(future).await
+///
+/// # Cancel safety
+///
+/// As [`transaction`].
+pub fn try_transaction<T, E>(
+    future: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    let future = Box::pin(future);
+    async move { run(global(), future, Result::is_err).await }
 }

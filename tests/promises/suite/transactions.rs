@@ -505,6 +505,9 @@ async fn one_within_another_is_a_part_of_it() {
     assert!(!is_free(c).await, "in doubt");
 }
 
+/// A future that is not to be awaited where it is.
+struct Carried<F>(F);
+
 /// One that is begun within another and carried out of it: the commit that it waits for may come after the other's end.
 #[tokio::test]
 async fn one_that_is_carried_out_of_another_delivers_for_itself() {
@@ -515,9 +518,9 @@ async fn one_that_is_carried_out_of_another_delivers_for_itself() {
             change_user(id, async || {}).await;
             let _ = committed.await;
         }));
-        halted(inner, 1).await.expect_err("it waits")
+        Carried(halted(inner, 1).await.expect_err("it waits"))
     });
-    let inner = inner.await;
+    let Carried(inner) = inner.await;
     assert_eq!(name_outside(id).await, None, "the outer has ended");
     assert_eq!(find(id, "old").await, "old");
     commit.send(()).expect("it waits");
