@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 
-use cache_runtime::{bypass, global, only_cached, refresh};
+use cache_runtime::{bypass, global, only_cached, refresh, transaction};
 use cache_tests::{cut, eventually, halted};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -31,6 +31,10 @@ async fn refreshing(id: u64, source: &Source) -> u64 {
 
 async fn bypassing(id: u64, source: &Source) -> u64 {
     bypass(read(id, source)).await
+}
+
+async fn in_a_transaction(id: u64, source: &Source) -> u64 {
+    transaction(read(id, source)).await
 }
 
 const FOLLOWERS: usize = 3;
@@ -137,6 +141,11 @@ async fn a_refresh_of_an_empty_key() {
 #[tokio::test]
 async fn a_bypass() {
     alone(bypassing).await;
+}
+
+#[tokio::test]
+async fn a_read_in_a_transaction() {
+    alone(in_a_transaction).await;
 }
 
 /// The older value stays, or the new one stands there, or nothing does.
