@@ -239,7 +239,7 @@ use crate::function::Function;
 /// not is left out of it, and remembered only with `none_ttl`. `K` is `Clone`. The entries are those of a function
 /// for one of them that returns `T`, `Option<T>`, or either in a `Result`, with the same key, tags, version and codec.
 ///
-/// The body is given the ids that are not cached and that nobody else loads, each once, in their order. What others load is waited for; should
+/// The body is given the ids that are not cached and that nobody else loads, each once. What others load is waited for; should
 /// nothing come of that, the body runs again, for those. So it borrows its other arguments, and clones what it would consume. An `Err`
 /// is returned for the whole call. What the body returns beyond what it was asked for is returned, and not stored. Each key counts as
 /// a call of its own in the [`Stats`](struct@cache_runtime::Stats). While the cache is off, the body is given all ids as they are.

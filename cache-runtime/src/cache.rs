@@ -32,6 +32,7 @@ use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
 use crate::tally::{At, Tally};
 use crate::token::Tokens;
+use crate::transaction;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
 ///
@@ -267,6 +268,9 @@ impl Cache {
             self.inner.work_on_recovery();
             return Ok(None);
         }
+        if transaction::holds(&self.inner, &rendered) {
+            return Ok(None);
+        }
         let reply = self
             .step(key, &rendered, Step::Read, Duration::ZERO)
             .await?;
@@ -324,6 +328,10 @@ impl Cache {
         match self.mode() {
             Mode::Detached => return Err(CacheError::new(ErrorKind::Off).at(template())),
             Mode::Off => return self.invalidate(key).await.map(|()| false),
+            // It must not be seen before the commit, and not at all if there is none.
+            Mode::On if transaction::around(&self.inner).is_some() => {
+                return self.invalidate(key).await.map(|()| false);
+            }
             Mode::On => {}
         }
         let version = policy.site_version();

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::task::Poll;
 
 use crate::switch;
+use crate::transaction;
 
 /// What was asked for around the code that runs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,21 @@ pub(crate) enum Asked {
     Refresh,
     /// Not to load.
     OnlyCached,
+    /// Nothing, [within a transaction](crate::transaction): not to store what is loaded.
+    Transaction,
+    /// To load, and to have what is cached replaced, within a transaction.
+    RefreshInTransaction,
+}
+
+impl Asked {
+    /// The same within a transaction.
+    pub(crate) fn within_transaction(self) -> Self {
+        match self {
+            Self::Nothing => Self::Transaction,
+            Self::Refresh => Self::RefreshInTransaction,
+            asked => asked,
+        }
+    }
 }
 
 thread_local! {
@@ -33,6 +49,11 @@ thread_local! {
 #[inline]
 pub(crate) fn asked() -> Asked {
     ASKED.get()
+}
+
+/// Asks for something else. Returns what was asked for before, to be restored.
+pub(crate) fn ask(asked: Asked) -> Asked {
+    ASKED.replace(asked)
 }
 
 /// Whether anything is. Not inlined: the compiler would look before it knows that this is to be asked, on every call.
@@ -50,6 +71,11 @@ struct Scope {
 
 impl Scope {
     fn enter(asked: Asked) -> Self {
+        let asked = if transaction::is_around() {
+            asked.within_transaction()
+        } else {
+            asked
+        };
         Self {
             asked_around: ASKED.replace(asked),
             unanswered_around: UNANSWERED.replace(false),

@@ -1,5 +1,6 @@
 //! Invalidations on their way: delivered when the mutation is over, or when it is dropped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::Budget;
@@ -15,6 +16,7 @@ use crate::tags;
 use crate::tally::{At, Tally};
 use crate::timer;
 use crate::token::Token;
+use crate::transaction::{self, Mutating, Transaction};
 
 /// The keys that a mutation invalidates.
 ///
@@ -29,17 +31,34 @@ pub struct Effects {
     fence: Option<Token>,
     /// Whether it is open if the body has committed, or will: it runs, it was cut off, or it failed.
     in_doubt: bool,
+    /// The transaction that it began in: while that runs, it is held back there.
+    within: Option<Arc<Transaction>>,
+    /// How many of the keys that knows already.
+    announced: usize,
+    /// Whether it is delivered also while it is held back.
+    at_once: bool,
 }
 
 impl Effects {
     pub(crate) fn new(cache: Cache, at: At) -> Self {
+        let within = transaction::around(&cache.inner);
+        let mut effects = Self::held_back(cache, at, None);
+        effects.within = within;
+        effects
+    }
+
+    /// Those of a transaction that has ended, by which its fence is lowered if one is given.
+    pub(crate) fn held_back(cache: Cache, at: At, fence: Option<Token>) -> Self {
         Self {
             cache,
             at,
             keys: Vec::new(),
             patterns: Vec::new(),
-            fence: None,
+            fence,
             in_doubt: false,
+            within: None,
+            announced: 0,
+            at_once: false,
         }
     }
 
@@ -54,6 +73,34 @@ impl Effects {
 
     pub(crate) fn add(&mut self, key: RenderedKey) {
         self.keys.push(key);
+    }
+
+    /// Adds how each key of a pattern begins.
+    pub(crate) fn add_under(&mut self, under: RenderedKey) {
+        self.patterns.push(under);
+    }
+
+    /// Where it is counted.
+    pub(crate) fn at(&self) -> At {
+        self.at
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The fence that it lowers now.
+    pub(crate) fn lowers(&self) -> Option<Token> {
+        match self.ending() {
+            Ending::Lower(fence) => Some(fence),
+            Ending::Invalidate => None,
+        }
+    }
+
+    /// Whether it began within a transaction.
+    pub(crate) fn is_within_transaction(&self) -> bool {
+        self.within.is_some()
     }
 
     /// Adds a key written by a template.
@@ -82,7 +129,10 @@ impl Effects {
 
     /// Raises a fence over all keys before the body, and keeps it up while the body runs.
     pub fn fence(&mut self) {
-        self.fence = Some(self.cache.inner.tokens.next());
+        self.fence = Some(match &self.within {
+            Some(transaction) => transaction.fence(),
+            None => self.cache.inner.tokens.next(),
+        });
     }
 
     /// Leaves the fence standing until it expires: a commit that failed for its caller may still arrive at the database.
@@ -134,7 +184,8 @@ impl Effects {
     }
 
     /// Raises the fence. An error means that some keys may be without.
-    pub(crate) async fn raise(&self) -> Result<(), CacheError> {
+    pub(crate) async fn raise(&mut self) -> Result<(), CacheError> {
+        self.announce();
         let Some(fence) = self.fence else {
             return Ok(());
         };
@@ -142,10 +193,47 @@ impl Effects {
         if inner.mode() == Mode::Detached {
             return Ok(());
         }
-        let raised = self
-            .step_on_all(Step::Raise(fence), inner.settings.fence)
-            .await;
+        // Of several mutations in a transaction, each finds the fence of those before.
+        let step = if self.is_within_transaction() {
+            Step::Hold(fence)
+        } else {
+            Step::Raise(fence)
+        };
+        let raised = self.step_on_all(step, inner.settings.fence).await;
         raised.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+    }
+
+    fn mutating(&self, announced: usize) -> Mutating<'_> {
+        Mutating {
+            keys: self.keys.get(announced..).unwrap_or_default(),
+            patterns: &self.patterns,
+            at: self.at,
+        }
+    }
+
+    /// Tells the transaction that this mutation begins.
+    ///
+    /// 1. One branch of T mutates a key: its statement is carried out, and its body waits for the answer.
+    /// 2. Another branch of T reads the key. If the transaction were told when the body ends, it would be handed what is cached.
+    fn announce(&mut self) {
+        if let Some(transaction) = &self.within {
+            transaction.hold_back(&self.mutating(0), self.fence.is_some());
+            self.announced = self.keys.len();
+        }
+    }
+
+    /// Leaves this mutation, which is over, to its transaction; `false` where it must be delivered here: there is none, or it has
+    /// ended, or this is polled outside of it.
+    fn leave_to_transaction(&mut self) -> bool {
+        let Some(transaction) = &self.within else {
+            return false;
+        };
+        let announced = std::mem::take(&mut self.announced);
+        if self.fence.is_some() && !self.in_doubt {
+            transaction.settle(self.keys.get(..announced).unwrap_or_default());
+        }
+        transaction.hold_back(&self.mutating(announced), false);
+        transaction.is_entered()
     }
 
     /// Carries out one step on each key, all at once, within one store budget.
@@ -196,8 +284,9 @@ impl Effects {
     /// The first one, after everything was delivered or queued.
     pub(crate) async fn deliver(&mut self) -> Result<(), CacheError> {
         let inner = self.cache.inner.clone();
+        let is_held_back = self.leave_to_transaction() && !self.at_once;
         // Asked now, not when the mutation began: it may have been switched on meanwhile.
-        if inner.mode() == Mode::Detached {
+        if is_held_back || inner.mode() == Mode::Detached {
             self.keys.clear();
             self.patterns.clear();
             return Ok(());
@@ -291,7 +380,7 @@ impl Effects {
 impl Drop for Effects {
     fn drop(&mut self) {
         let is_done = self.keys.is_empty() && self.patterns.is_empty();
-        if is_done || self.cache.mode() == Mode::Detached {
+        if is_done || self.leave_to_transaction() || self.cache.mode() == Mode::Detached {
             return;
         }
         if let Some(store) = self.cache.inner.store.as_embedded() {
@@ -340,6 +429,9 @@ where
         // Nothing has happened, and nothing will: what was raised is lowered when the effects are dropped.
         return Err(InvalidationError::before(error).into());
     }
+    // Where no fence tells before the body, the invalidation must be tried within a transaction as well: when that ends, it is too late
+    // to roll it back.
+    effects.at_once = effects.fence.is_none();
     match effects.run(body, by_return).await {
         (Ok(value), Err(error)) => Err(InvalidationError::after(value, error).into()),
         (returned, _) => returned,

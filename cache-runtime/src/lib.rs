@@ -36,6 +36,7 @@
 //! - How values become bytes: [`Codec`].
 //! - Set-up: [`CacheConfig`], [`install`], and the environment (see [`CacheConfig::from_env`]).
 //! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
+//! - Transactions of the source: [`transaction`].
 //! - For tests (feature `test_util`): a clock that moves when the test says so.
 //! - What happened: [`Stats`], [`call_sites`].
 //! - The keys of the whole program, checked in a test: [`audit()`].
@@ -90,6 +91,7 @@ mod tally;
 pub mod test_util;
 mod timer;
 mod token;
+mod transaction;
 mod warm;
 mod write_through;
 
@@ -135,3 +137,4 @@ pub use site::{CallSite, Effect, call_sites};
 pub use staleness::{RefreshAhead, Staleness};
 pub use stats::Stats;
 pub use switch::Mode;
+pub use transaction::{transaction, try_transaction};

@@ -20,7 +20,7 @@ use crate::stats::Count;
 pub(crate) const CAPACITY: usize = 10_000;
 
 /// How many undelivered patterns are kept. Each read of this process is held against all of them.
-const MAX_PATTERNS: usize = 100;
+pub(crate) const MAX_PATTERNS: usize = 100;
 
 /// How long one attempt may take. Longer than a call's budget: nobody waits for it.
 const ATTEMPT: Duration = Duration::from_secs(1);

@@ -101,6 +101,9 @@ counters! {
     fills_refused,
     /// Calls that ran the body because their caller asked for that with [`bypass`](crate::bypass).
     bypasses_asked,
+    /// Calls within a [`transaction`](crate::transaction) that ran the body, and stored nothing: the transaction has mutated their key,
+    /// or it was not cached.
+    bypasses_transaction,
     /// Calls that ran the body because a mutation of their key was under way, or its invalidation not yet delivered.
     bypasses_fenced,
     /// Calls that ran the body because they had waited long enough for another's load.
@@ -181,6 +184,7 @@ impl Stats {
             + self.refreshes
             + self.unanswered
             + self.bypasses_asked
+            + self.bypasses_transaction
             + self.bypasses_fenced
             + self.bypasses_waited
             + self.bypasses_failed

@@ -15,6 +15,19 @@ pub(crate) enum At {
     Both(&'static CallSite),
 }
 
+impl At {
+    /// Whether both are the same counters, of calls on one cache.
+    pub(crate) fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Cache, Self::Cache) => true,
+            (Self::Site(site), Self::Site(other)) | (Self::Both(site), Self::Both(other)) => {
+                std::ptr::eq(site, other)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Counts for one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally<'a> {

@@ -62,6 +62,10 @@ impl Effects {
         version: u32,
         ttl: Duration,
     ) {
+        // Not what is written within a transaction: it may be rolled back.
+        if self.is_within_transaction() {
+            return;
+        }
         let inner = self.cache().inner.clone();
         let ttl = inner.settings.jittered(ttl);
         let (Mode::On, Some(key)) = (inner.mode(), self.written()) else {
@@ -181,7 +185,11 @@ where
     // Without a fence, what is put in the end only drops what is cached.
     let _ = effects.raise().await;
     // Before the body: an invalidation of a tag while it runs makes the value void.
-    let generations = tags.current(&effects.cache().inner).await;
+    let generations = if effects.is_within_transaction() {
+        None
+    } else {
+        tags.current(&effects.cache().inner).await
+    };
     let returned = effects.run_body(body).await;
     match returned.view() {
         View::Value(value) => {

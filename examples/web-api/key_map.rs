@@ -76,6 +76,8 @@ mod tests {
                 "users::rename_user",
                 "dashboards::dashboard",
                 "orders::place_order",
+                "accounts::close_account",
+                "accounts::hand_over_orders",
                 "sessions::find_session",
                 "sessions::delete_session",
                 "settings::settings",

@@ -5,6 +5,11 @@ mod suite;
 use cache_runtime::test_util::TestClock;
 use cache_runtime::{Cache, CacheConfig};
 
+/// A cache that shares nothing with others.
+fn apart() -> Cache {
+    Cache::new(CacheConfig::embedded()).expect("a cache")
+}
+
 /// Makes the cache of the annotated functions.
 fn install() {
     let cache = Cache::new(CacheConfig::embedded()).expect("a cache");

@@ -3,6 +3,7 @@
 mod suite;
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_runtime::test_util::TestClock;
@@ -25,6 +26,13 @@ fn cache() -> Cache {
 /// A cache of this store by another clock.
 fn timed(clock: &TestClock) -> Cache {
     Cache::new(config().clock(clock)).expect("a cache")
+}
+
+/// A cache that shares nothing with others.
+fn apart() -> Cache {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Cache::new(config().namespace(format!("apart-{number}"))).expect("a cache")
 }
 
 /// Makes the cache of the annotated functions.

@@ -36,6 +36,7 @@ use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tags::{self, Tags};
 use crate::tally::{At, Tally};
+use crate::transaction;
 
 /// A call of a function with `batch`, before anything was looked at.
 pub struct Batch<'c, K> {
@@ -81,23 +82,25 @@ impl<'c, K> Batch<'c, K> {
             return Self { ids, through: None };
         };
         let asked = control::asked();
+        let render = || {
+            let keys = ids.iter();
+            keys.map(|id| inner.render(|writer| write(id, writer)))
+                .collect::<Vec<RenderedKey>>()
+        };
         match (asked, inner.mode() == Mode::On) {
-            (Asked::Nothing | Asked::OnlyCached | Asked::Refresh, true)
-            | (Asked::OnlyCached, false) => {}
-            (Asked::Bypass, true) => {
-                let tally = Tally::new(inner, at);
-                tally.add_for_each(Count::bypasses_asked, ids.len());
-                tally.add_for_each(Count::loads, ids.len());
-                return Self { ids, through: None };
-            }
-            (Asked::Nothing | Asked::Bypass | Asked::Refresh, false) => {
-                return Self { ids, through: None };
-            }
+            (_, true) | (Asked::OnlyCached, false) => {}
+            (_, false) => return Self { ids, through: None },
         }
-        let all = ids
-            .iter()
-            .map(|id| inner.render(|writer| write(id, writer)));
-        let all: Vec<RenderedKey> = all.collect();
+        if matches!(asked, Asked::Bypass | Asked::RefreshInTransaction) {
+            if asked == Asked::RefreshInTransaction {
+                transaction::drop_in_the_end(inner, &render(), at);
+            }
+            let tally = Tally::new(inner, at);
+            tally.add_for_each(Count::bypasses_asked, ids.len());
+            tally.add_for_each(Count::loads, ids.len());
+            return Self { ids, through: None };
+        }
+        let all = render();
         let mut seen = HashSet::with_capacity(all.len());
         let is_first: Vec<bool> = all.iter().map(|key| seen.insert(key.as_bytes())).collect();
         let firsts = is_first.iter().copied();
@@ -254,22 +257,33 @@ where
         let tally = Tally::new(inner, at);
         loads.found.reserve(keys.len());
         let is_answered = asked != Asked::Refresh && inner.mode() == Mode::On;
-        let mut calls = Vec::new();
+        let (mut calls, mut missing) = (Vec::new(), Vec::new());
         for (id, (key, tags)) in batch.ids.into_iter().zip(keys.into_iter().zip(tags)) {
+            let is_held = asked != Asked::Nothing && transaction::holds(inner, &key);
             if is_answered
+                && !is_held
                 && let Some((hit, tier)) =
                     inner.at_hand::<One<_>, ResultOfOption>(key.as_bytes(), policy)
             {
                 tally.add(tier);
                 loads.find(id, hit);
+                continue;
+            }
+            let call = Call::new(inner, key, policy, tally, asked).with_tags(tags);
+            if asked != Asked::Nothing && call.is_held_back() {
+                missing.push(Missing {
+                    id,
+                    call,
+                    to: To::Return,
+                    count: Count::bypasses_transaction,
+                });
             } else {
-                let call = Call::new(inner, key, policy, tally, asked);
-                calls.push((id, call.with_tags(tags)));
+                calls.push((id, call));
             }
         }
-        if !calls.is_empty() {
+        if !calls.is_empty() || !missing.is_empty() {
             // Boxed: what is at hand in this process needs none of it.
-            Box::pin(loads.look_further(inner, asked, calls)).await;
+            Box::pin(loads.look_further(inner, asked, calls, missing)).await;
         }
         loads
     }
@@ -285,19 +299,21 @@ where
         }
     }
 
-    /// Looks for the values that are not at hand, and takes the leases of those that are nowhere.
+    /// Looks for the values that are not at hand, and takes the leases of those that are nowhere. It is known of some that they are
+    /// `missing`.
     async fn look_further(
         &mut self,
         inner: &Inner,
         asked: Asked,
         mut calls: Vec<(KeyOf<R, S>, Call<'c>)>,
+        mut missing: Vec<Missing<'c, KeyOf<R, S>>>,
     ) {
         let looked = if inner.mode() == Mode::On {
             look_at_all(inner, &mut calls).await
         } else {
             calls.iter().map(|_| Ok(Reply::Miss)).collect()
         };
-        let (mut empty, mut missing, mut older) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut empty, mut older) = (Vec::new(), Vec::new());
         for ((id, mut call), looked) in calls.into_iter().zip(looked) {
             let (count, to) = match (looked, asked) {
                 (Ok(Reply::Hit(token, _)), Asked::Refresh) => {
@@ -306,9 +322,19 @@ where
                 (Ok(Reply::Hit(token, payload)), _) => {
                     match call.hit::<_, ResultOfOption, D, F>(token, &payload, self.storing) {
                         Some(hit) => self.find(id, hit),
-                        None => empty.push((id, call)),
+                        None if asked != Asked::Transaction => empty.push((id, call)),
+                        None => missing.push(Missing {
+                            id,
+                            call,
+                            to: To::Return,
+                            count: Count::bypasses_transaction,
+                        }),
                     }
                     continue;
+                }
+                // Nothing is stored, and nobody is waited for.
+                (Ok(Reply::Miss | Reply::Leased(_)), Asked::Transaction) => {
+                    (Count::bypasses_transaction, To::Return)
                 }
                 // See what a refresh of a single key does.
                 (Ok(Reply::Miss | Reply::Leased(_)), Asked::Refresh) => {

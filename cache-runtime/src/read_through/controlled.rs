@@ -1,5 +1,6 @@
 //! A call of which something [was asked for](crate::control).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Call, Loading, Next, To, load_or_wait};
@@ -18,6 +19,7 @@ use crate::storing::Selects;
 use crate::switch::Mode;
 use crate::tally::Tally;
 use crate::token::Token;
+use crate::transaction;
 
 /// How a call begins.
 pub(crate) enum Start<R> {
@@ -33,7 +35,7 @@ pub(crate) enum Start<R> {
 #[inline]
 pub(crate) fn start<R, S>(
     asked: Asked,
-    inner: &Inner,
+    inner: &Arc<Inner>,
     tally: Tally<'_>,
     policy: Policy,
     write: impl FnOnce(&mut KeyWriter),
@@ -42,7 +44,7 @@ where
     R: Outcome<S, Value: CacheValue>,
 {
     match (asked, inner.mode() == Mode::On) {
-        (Asked::Nothing | Asked::OnlyCached, true) => match inner.look::<R, S>(write, policy) {
+        (Asked::Nothing, true) => match inner.look::<R, S>(write, policy) {
             Ok((hit, tier)) => {
                 tally.add(tier);
                 Start::Hit(hit)
@@ -50,12 +52,35 @@ where
             Err(key) => Start::Through(key),
         },
         (Asked::Refresh, true) | (Asked::OnlyCached, false) => Start::Through(inner.render(write)),
-        (Asked::Bypass, true) => {
+        (Asked::OnlyCached | Asked::Transaction, true) => {
+            let key = inner.render(write);
+            // What a transaction around has mutated is not at hand.
+            let is_held = transaction::holds(inner, &key);
+            let hit = (!is_held).then(|| inner.at_hand::<R, S>(key.as_bytes(), policy));
+            match hit.flatten() {
+                Some((hit, tier)) => {
+                    tally.add(tier);
+                    Start::Hit(hit)
+                }
+                None => Start::Through(key),
+            }
+        }
+        (Asked::Bypass | Asked::RefreshInTransaction, true) => {
+            if asked == Asked::RefreshInTransaction {
+                transaction::drop_in_the_end(inner, &[inner.render(write)], tally.at());
+            }
             tally.add(Count::bypasses_asked);
             tally.add(Count::loads);
             Start::Plain
         }
-        (Asked::Nothing | Asked::Bypass | Asked::Refresh, false) => Start::Plain,
+        (
+            Asked::Nothing
+            | Asked::Bypass
+            | Asked::Refresh
+            | Asked::Transaction
+            | Asked::RefreshInTransaction,
+            false,
+        ) => Start::Plain,
     }
 }
 
@@ -75,7 +100,8 @@ where
     match call.asked {
         Asked::Refresh => refreshed::<R, S, C, D, F, W>(call, sharing, storing).await,
         Asked::OnlyCached => only_cached::<R, S, C, D, F, W>(call, sharing, storing).await,
-        Asked::Nothing | Asked::Bypass => {
+        Asked::Transaction => within_transaction::<R, S, C, D, F, W>(call, sharing, storing).await,
+        Asked::Nothing | Asked::Bypass | Asked::RefreshInTransaction => {
             Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
         }
     }
@@ -94,7 +120,8 @@ where
     F: Form,
 {
     if call.inner.mode() == Mode::On {
-        if let Ok(Reply::Hit(token, payload)) = call.look().await
+        if !call.is_held_back()
+            && let Ok(Reply::Hit(token, payload)) = call.look().await
             && let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing)
         {
             return Next::Answer(value);
@@ -103,6 +130,38 @@ where
     }
     control::unanswered().await;
     Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
+}
+
+/// Answers from the cache, or with the body alone: nothing is stored, and nobody is waited for.
+async fn within_transaction<R, S, C, D, F, W>(
+    mut call: Call<'_>,
+    sharing: C,
+    storing: W,
+) -> Next<'_, R, C, W>
+where
+    R: Outcome<S, Value: CacheValue>,
+    W: Selects<R::Value>,
+    D: Codec,
+    F: Form,
+{
+    let count = if call.is_held_back() {
+        Count::bypasses_transaction
+    } else {
+        match call.look().await {
+            Ok(Reply::Hit(token, payload)) => {
+                if let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing) {
+                    return Next::Answer(value);
+                }
+                Count::bypasses_transaction
+            }
+            Ok(Reply::Fenced) => Count::bypasses_fenced,
+            Ok(_) => Count::bypasses_transaction,
+            Err(reason) => reason,
+        }
+    };
+    call.tally.add(count);
+    let loading = Loading::begin(call, sharing, storing, To::Return).await;
+    Next::Load(Box::new(loading))
 }
 
 /// Loads, and puts what was loaded in the place of what is cached.
@@ -147,6 +206,12 @@ where
 }
 
 impl Call<'_> {
+    /// Whether a transaction around has mutated what this call reads.
+    pub(super) fn is_held_back(&self) -> bool {
+        let mut keys = std::iter::once(&self.key).chain(self.tags.keys());
+        keys.any(|key| transaction::holds(self.inner, key))
+    }
+
     /// Replaces the value `token`; `false` if that is gone, or may be.
     pub(super) async fn put_over(&mut self, token: Token, value: Payload, ttl: Duration) -> bool {
         let next = self.inner.tokens.next();

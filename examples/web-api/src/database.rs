@@ -2,6 +2,7 @@
 
 mod executor;
 mod seed;
+mod transaction;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -15,6 +16,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::DbError;
+
+pub use transaction::Transaction;
 
 /// A handle on the database. Clones share the connections and the counter.
 ///

@@ -2,6 +2,7 @@
 //!
 //! These are the functions that the cache annotates, and the only place of the example that knows about it.
 
+mod accounts;
 mod dashboards;
 mod orders;
 mod sessions;

@@ -33,6 +33,7 @@ pub fn router(state: AppState) -> Router {
             "/users/{id}",
             get(users::show).put(users::rename).patch(users::rename),
         )
+        .route("/users/{id}/merge", post(users::merge))
         .route("/users/{id}/orders", post(orders::place))
         .route("/dashboards/{user_id}", get(dashboards::show))
         .route("/settings", get(settings::show))

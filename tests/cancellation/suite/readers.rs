@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cache_runtime::{bypass, cached, global, only_cached, refresh};
+use cache_runtime::{bypass, cached, global, only_cached, refresh, transaction};
 use cache_tests::{cut, eventually, halted};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -52,6 +52,10 @@ async fn of_two(ids: Vec<u64>, sources: &HashMap<u64, &Source>) -> HashMap<u64, 
         values.insert(id, sources[&id].load().await);
     }
     values
+}
+
+async fn in_a_transaction(id: u64, source: &Source) -> u64 {
+    transaction(read(id, source)).await
 }
 
 const FOLLOWERS: usize = 3;
@@ -158,6 +162,11 @@ async fn a_refresh_of_an_empty_key() {
 #[tokio::test]
 async fn a_bypass() {
     alone(bypassing).await;
+}
+
+#[tokio::test]
+async fn a_read_in_a_transaction() {
+    alone(in_a_transaction).await;
 }
 
 /// The older value stays, or the new one stands there, or nothing does.

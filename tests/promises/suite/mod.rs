@@ -13,6 +13,7 @@ mod staleness;
 mod stampede;
 mod storing;
 mod tags;
+mod transactions;
 mod write_through;
 
 use std::sync::Once;

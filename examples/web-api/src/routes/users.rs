@@ -62,6 +62,24 @@ pub(crate) struct Rename {
     name: String,
 }
 
+/// The body of a merge.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Merge {
+    into: i64,
+}
+
+/// `POST /users/{id}/merge`
+pub(crate) async fn merge(
+    State(state): State<AppState>,
+    Path(id): Path<i64>,
+    extract::Json(body): extract::Json<Merge>,
+) -> Result<Json<User>, ApiError> {
+    if id == body.into {
+        return Err(ApiError::Invalid("an account is merged into another"));
+    }
+    Ok(Json(state.repository.merge_accounts(id, body.into).await?))
+}
+
 /// `PUT` or `PATCH /users/{id}`
 pub(crate) async fn rename(
     State(state): State<AppState>,

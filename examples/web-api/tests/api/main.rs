@@ -1,5 +1,6 @@
 //! Each route, through the router itself on a small database.
 
+mod accounts;
 mod app;
 mod audit;
 mod cache;
