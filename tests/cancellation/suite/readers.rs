@@ -268,7 +268,7 @@ async fn leading_one_and_following_another() {
             others.open();
         };
         let all = async { tokio::join!(read(followed, &others), follow, open) };
-        let (value, found, ()) = in_time(all).await;
+        let (value, found, ()) = Box::pin(in_time(all)).await;
         assert_eq!((value, others.loads()), (0, 1));
         assert!(is_free(led, &own).await, "after {times} polls");
         assert!(is_free(followed, &others).await, "after {times} polls");
