@@ -84,5 +84,6 @@ fi
 step "the example of the README"
 cargo run --example quickstart --locked
 CACHE_ENABLED=false cargo run --quiet --example quickstart --locked
+cargo run --quiet --example doctor --locked
 
 step "done"

@@ -644,6 +644,16 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// Why this cache stands in for the one that could not be made.
+    pub(crate) fn misconfigured(&self) -> Option<&ConfigError> {
+        self.misconfigured.as_ref()
+    }
+
+    /// What stands in front of every key.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        self.prefix.as_slice()
+    }
+
     #[inline]
     pub(crate) fn mode(&self) -> Mode {
         self.switch.mode()

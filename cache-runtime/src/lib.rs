@@ -38,7 +38,7 @@
 //! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
 //! - Transactions of the source: [`transaction`].
 //! - For tests (feature `test_util`): a clock that moves when the test says so.
-//! - What happened: [`Stats`], [`call_sites`].
+//! - What happened: [`Stats`], [`call_sites`]. What is wrong: [`Cache::doctor`].
 //! - The keys of the whole program, checked in a test: [`audit()`].
 //!
 //! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
@@ -64,6 +64,7 @@ mod coded;
 mod compression;
 mod config;
 mod control;
+mod doctor;
 mod entries;
 mod envelope;
 mod error;
@@ -127,6 +128,7 @@ pub use codec::{Codec, CodecError, MessagePack};
 pub use coded::CodedCache;
 pub use config::{CacheConfig, ConfigError};
 pub use control::{bypass, only_cached, refresh};
+pub use doctor::{Check, Diagnosis, Verdict};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
 pub use key::{
     Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,

@@ -126,6 +126,16 @@ impl EmbeddedStore {
         Payload::Typed(Kept::new(self.own(key.as_bytes()), value, version, 1))
     }
 
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// How many there may be.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.values.capacity()
+    }
+
     /// Empties every slot.
     pub(crate) fn clear(&self) {
         // Every stripe is held, so that no step is half-way between its look and its store.

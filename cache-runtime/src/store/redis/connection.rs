@@ -61,6 +61,11 @@ impl Connections {
         }
     }
 
+    /// Where the server is.
+    pub(super) fn address(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
     /// The connection of the current runtime, if there is one.
     pub(super) fn current(&self) -> Option<Connection> {
         let runtime = Handle::try_current().ok()?.id();

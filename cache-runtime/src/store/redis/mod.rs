@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use redis::aio::ConnectionManager;
-use redis::{ErrorKind as RedisErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{
+    Cmd, ErrorKind as RedisErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
+    Value,
+};
 
 use tokio::sync::Notify;
 
@@ -88,6 +91,33 @@ impl RedisStore {
             detached: AtomicBool::new(false),
             refused: Mutex::new(None),
         }
+    }
+
+    /// Where the server is. No secret stands in it.
+    pub(crate) fn address(&self) -> String {
+        self.connections.address()
+    }
+
+    pub(crate) fn is_breaker_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Whether Redis refuses to tell of changes; `None` where it was not asked to.
+    pub(crate) fn is_refusing_to_tell(&self) -> Option<bool> {
+        match self.connections.current()?.tracking().is() {
+            Is::Refused => Some(true),
+            Is::On => Some(false),
+            Is::Off | Is::Asked | Is::Over => None,
+        }
+    }
+
+    /// One command that is no step, whatever the breaker says. An answer takes at most a [`PROBE`].
+    pub(crate) async fn command<T: FromRedisValue>(&self, command: Cmd) -> Result<T, CacheError> {
+        let connection = self.connections.get().await?;
+        let mut manager = connection.manager().clone();
+        let asking = command.query_async(&mut manager);
+        self.answer(&connection, Instant::now() + PROBE, asking)
+            .await
     }
 
     /// Waits until the breaker closes the next time.

@@ -1,0 +1,176 @@
+//! The doctor, on servers that are well, and on servers that are not.
+
+use std::time::Duration;
+
+use cache_runtime::{Cache, CacheConfig, Check, Diagnosis, Mode, Verdict, cached};
+use cache_tests::redis_server::free_port;
+use cache_tests::{RedisServer, eventually};
+
+use Verdict::{Failure, Ok, Warning};
+
+#[cached(key = "near:<id>", ttl = "1m", local_ttl = "1s", cache = cache, skip(cache))]
+async fn near(cache: &Cache, id: u64) -> u64 {
+    id
+}
+
+const WELL: &[&str] = &["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"];
+
+async fn examine(url: &str) -> Diagnosis {
+    let cache = Cache::new(CacheConfig::redis(url).expect("a URL")).expect("a cache");
+    cache.doctor().await
+}
+
+fn check<'d>(diagnosis: &'d Diagnosis, what: &str) -> &'d Check {
+    let found = diagnosis.checks.iter().find(|check| check.what == what);
+    found.unwrap_or_else(|| panic!("no check of {what}: {diagnosis}"))
+}
+
+/// Looks at one thing, which is what is wrong with a server.
+fn is_wrong(diagnosis: &Diagnosis, what: &str, verdict: Verdict, advice: &str) {
+    let check = check(diagnosis, what);
+    assert_eq!(check.verdict, verdict, "{diagnosis}");
+    let told = check.advice.as_deref().unwrap_or_default();
+    assert!(told.contains(advice), "{diagnosis}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_well() {
+    let server = RedisServer::start_with(WELL);
+    let diagnosis = examine(&server.url()).await;
+    assert_eq!(diagnosis.verdict(), Ok, "{diagnosis}");
+    for what in [
+        "settings",
+        "switch",
+        "connection",
+        "version",
+        "role",
+        "memory",
+        "evictions",
+        "persistence",
+        "clock",
+        "protocol",
+        "invalidations",
+        "keys",
+    ] {
+        assert_eq!(check(&diagnosis, what).advice, None, "{diagnosis}");
+    }
+    let left: Vec<String> = server.ask(&["KEYS", "*doctor*"]);
+    assert_eq!(left, [""; 0], "it leaves nothing behind");
+}
+
+#[tokio::test]
+async fn memory_without_a_bound_or_without_evictions() {
+    let server = RedisServer::start();
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "memory", Warning, "CONFIG SET maxmemory 1gb");
+    let server = RedisServer::start_with(&["--maxmemory", "64mb"]);
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "memory", Warning, "allkeys-lru");
+    assert_eq!(diagnosis.verdict(), Warning);
+}
+
+#[tokio::test]
+async fn memory_that_is_nearly_full() {
+    let full = ["--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"];
+    let server = RedisServer::start_with(&full);
+    let (mut redis, filler) = (server.connection(), "x".repeat(1000));
+    for key in 0..5000 {
+        let set = redis::cmd("SET").arg(key).arg(&filler).exec(&mut redis);
+        set.expect("it evicts others");
+    }
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "memory", Warning, "CONFIG SET maxmemory 8mb");
+    is_wrong(&diagnosis, "evictions", Warning, "maxmemory");
+}
+
+#[tokio::test]
+async fn nobody_is_there() {
+    let port = free_port();
+    let diagnosis = examine(&format!("redis://:hunter2@127.0.0.1:{port}")).await;
+    is_wrong(&diagnosis, "connection", Failure, "is it running there?");
+    let text = diagnosis.to_string();
+    assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong() {
+    let server = RedisServer::start();
+    let _: String = server.ask(&["CONFIG", "SET", "requirepass", "secret"]);
+    let diagnosis = examine(&format!("redis://:wrong@127.0.0.1:{}", server.port())).await;
+    is_wrong(&diagnosis, "connection", Failure, "REDIS_PASSWORD");
+    assert!(!diagnosis.to_string().contains("wrong@"), "{diagnosis}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_frozen() {
+    let server = RedisServer::start_with(WELL);
+    server.freeze();
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "connection", Failure, "frozen");
+}
+
+#[tokio::test]
+async fn a_replica() {
+    let master = RedisServer::start();
+    let port = master.port().to_string();
+    let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let diagnosis = examine(&replica.url()).await;
+    is_wrong(&diagnosis, "role", Failure, "name the master");
+    is_wrong(&diagnosis, "protocol", Failure, "EVALSHA");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_do_all() {
+    let server = RedisServer::start_with(WELL);
+    let deny = |what: &str| server.ask::<String>(&["ACL", "SETUSER", "default", what]);
+    deny("-info");
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "server", Warning, "+info");
+    assert_eq!(check(&diagnosis, "protocol").verdict, Ok, "{diagnosis}");
+    deny("-evalsha");
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "protocol", Failure, "EVALSHA");
+    deny("+evalsha");
+    deny("-client");
+    let cache = Cache::new(CacheConfig::redis(&server.url()).expect("a URL")).expect("a cache");
+    let is_told = async || {
+        near(&cache, 1).await;
+        let diagnosis = cache.doctor().await;
+        let mut checks = diagnosis.checks.iter();
+        checks.any(|check| check.what == "local tier")
+    };
+    eventually("it has been refused", is_told).await;
+    is_wrong(
+        &cache.doctor().await,
+        "local tier",
+        Warning,
+        "CLIENT TRACKING",
+    );
+}
+
+#[tokio::test]
+async fn what_is_undelivered_is_told() {
+    let server = RedisServer::start_with(WELL);
+    let config = CacheConfig::redis(&server.url()).expect("a URL");
+    let cache = Cache::new(config.store_budget(Duration::from_millis(50))).expect("a cache");
+    server.freeze();
+    let key = cache_runtime::Key::of("k");
+    assert!(cache.invalidate(&key).await.is_err());
+    let diagnosis = cache.doctor().await;
+    is_wrong(&diagnosis, "invalidations", Warning, "shutdown");
+}
+
+#[tokio::test]
+async fn the_embedded_store_and_the_switch() {
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    let diagnosis = cache.doctor().await;
+    assert_eq!(diagnosis.verdict(), Ok, "{diagnosis}");
+    assert!(check(&diagnosis, "store").found.contains("embedded"));
+    cache.set_mode(Mode::Off).expect("it is one's own");
+    is_wrong(&cache.doctor().await, "switch", Warning, "CACHE_ENABLED");
+    cache.set_mode(Mode::Detached).expect("it is one's own");
+    let diagnosis = cache.doctor().await;
+    is_wrong(&diagnosis, "switch", Warning, "CACHE_EPOCH");
+    assert!(diagnosis.checks.iter().all(|check| check.what != "store"));
+}
