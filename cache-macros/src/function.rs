@@ -397,9 +397,22 @@ impl Function {
         before: &TokenStream,
         run: impl FnOnce(TokenStream) -> TokenStream,
     ) -> TokenStream {
+        let here = Span::mixed_site();
+        self.wrap_block(body, before, |body| {
+            run(quote_spanned!(here=> async move { #body }))
+        })
+    }
+
+    /// The same with what stands in that future.
+    pub(crate) fn wrap_block(
+        &self,
+        body: &Body,
+        before: &TokenStream,
+        run: impl FnOnce(TokenStream) -> TokenStream,
+    ) -> TokenStream {
         let (wrapped, span) = match body {
             Body::Async(body) => {
-                let run = run(self.future(body));
+                let run = run(self.block(body));
                 (quote!(#before #run), body.span())
             }
             Body::Boxed(boxed) => {
@@ -411,7 +424,7 @@ impl Function {
                     rest,
                     ..
                 } = &**boxed;
-                let run = run(self.future(rest));
+                let run = run(self.block(rest));
                 let wrapped = braced(quote!(#(#renames)* #before #run), *brace);
                 (quote!(#constructor(#keywords #wrapped)), *brace)
             }
@@ -427,9 +440,9 @@ impl Function {
         quote!(#(#outer)* #vis #sig #body)
     }
 
-    /// `async move { body }`, which is of type `R` from its first line on, so that whatever in the body has
+    /// The body for an `async` block, which is of type `R` from its first line on, so that whatever in the body has
     /// another type is itself the place of the error.
-    fn future(&self, body: &Group) -> TokenStream {
+    fn block(&self, body: &Group) -> TokenStream {
         let returned = self.returned();
         let edge = (!has_impl_trait(&returned)).then(|| {
             quote_spanned! {Span::mixed_site()=>
@@ -442,7 +455,7 @@ impl Function {
         // The body stays a block of its own, so that its items cannot shadow what `edge` names, and its braces count
         // as written by us, so that no lint finds them superfluous.
         let body = braced(body.stream(), body.span().resolved_at(Span::mixed_site()));
-        quote_spanned!(Span::mixed_site()=> async move { #edge #body })
+        quote!(#edge #body)
     }
 }
 

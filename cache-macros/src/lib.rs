@@ -62,6 +62,7 @@ use crate::function::Function;
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
 /// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |
+/// | `batch`, `batch(id in ids)` | | the function answers for several keys at a time: see [several keys in one call](#several-keys-in-one-call) |
 /// | `skip(a, b)` | arguments | leaves out of the key what cannot change the result: a connection, a tracing context |
 /// | `cache` | an expression | the `Cache` to use, and not the global one: `cache = self.cache`. Calls are then counted in that cache, and at the call site |
 /// | `allow` | a name or an array of them | findings of the `audit()` that are meant: `"never_invalidated"`, `"overlapping_templates"`, `"different_value_types"`, `"different_ttls"` |
@@ -187,6 +188,64 @@ use crate::function::Function;
 /// the same order; a value of others is none to them. A tag that the store has lost costs a load, and no more. With `local_ttl`, tags cannot
 /// be had.
 ///
+/// # Several keys in one call
+///
+/// With `batch`, a function takes what the keys are made of in a slice or a `Vec`, and returns a map from it:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use cache_runtime::{cached, invalidates};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User;
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// # struct Users;
+///
+/// impl Users {
+///     #[cached(key = "user:<id>", ttl = "1h")]
+///     async fn find_user(&self, id: u64) -> Result<Option<User>, DbError> {
+///         // SELECT … WHERE id = …
+/// #       let _ = id;
+/// #       Ok(Some(User))
+///     }
+///
+///     #[cached(batch, key = "user:<id>", ttl = "1h")]
+///     async fn find_users(&self, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
+///         // SELECT … WHERE id IN (…)
+/// #       Ok(ids.iter().map(|id| (*id, User)).collect())
+///     }
+///
+///     #[invalidates("user:<ids>")]
+///     async fn delete_users(&self, ids: &[u64]) -> Result<(), DbError> {
+///         // DELETE …
+/// #       let _ = ids;
+/// #       Ok(())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbError> {
+/// # Users.find_user(1).await?;
+/// // One look for all three; the body runs once, for those that are not cached.
+/// let users = Users.find_users(&[1, 2, 3]).await?;
+/// # assert_eq!(users.len(), 3);
+/// # assert_eq!(cache_runtime::global().stats().hits, 1);
+/// # Users.delete_users(&[1, 2]).await
+/// # }
+/// ```
+///
+/// The argument is the only one of type `&[K]`, `Vec<K>` or `&Vec<K>`; the placeholder that names no argument stands for one of its items, and
+/// is part of the key like any other. Where there are several such arguments, and where a typed key does not call its item `id` of `ids`,
+/// write `batch(id in ids)`. The function returns a `HashMap<K, T>` or a `BTreeMap<K, T>`, or one of them in a `Result`; what there is
+/// not is left out of it, and remembered only with `none_ttl`. `K` is `Clone`. The entries are those of a function
+/// for one of them that returns `T`, `Option<T>`, or either in a `Result`, with the same key, tags, version and codec.
+///
+/// The body is given the ids that are not cached and that nobody else loads, each once, in their order. What others load is waited for; should
+/// nothing come of that, the body runs again, for those. So it borrows its other arguments, and clones what it would consume. An `Err`
+/// is returned for the whole call. What the body returns beyond what it was asked for is returned, and not stored. Each key counts as
+/// a call of its own in the [`Stats`](struct@cache_runtime::Stats). While the cache is off, the body is given all ids as they are.
+///
+/// Values of such a function are gone at the end of their TTL: the options of [staleness](#staleness) belong to the function for one.
+///
 /// # Key templates
 ///
 /// A template is a string of segments, separated by `:`. Text stands as it is written; a placeholder is filled in:
@@ -309,6 +368,10 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// One or more, or a `tag`, and the attribute can stand on a function several times. Each is a template, as in
 /// [`cached`](macro@cached#key-templates), or an expression whose type derives [`CacheKey`](derive@CacheKey). Arguments need not be in
 /// the key here. The keys are made before the body runs, from the arguments as they are then.
+///
+/// An argument that holds several (a slice, an array, a `Vec`, `VecDeque`, `HashSet` or `BTreeSet`, also behind a reference, a `Box` or an
+/// `Arc`) makes one key of each: `"user:<ids>"` for `ids: &[u64]`, `"user:<users.id>"` for `users: &[User]`. So it does in tags and patterns.
+/// A template names one such argument at most.
 ///
 /// `<return>` and `<return.field>` stand for what the function returned: for what is in `Ok` and in `Some`, if it returns these. A key
 /// with such a placeholder is made after the body. An `Err` or a `None` invalidates nothing by such a key.

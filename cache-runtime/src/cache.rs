@@ -683,7 +683,7 @@ impl Inner {
         }
     }
 
-    /// The value of a key, where nothing must be waited for.
+    /// Looks for a value where nothing must be waited for.
     #[inline]
     pub(crate) fn at_hand<R, S>(&self, key: &[u8], policy: Policy) -> Option<(R, Count)>
     where
@@ -693,21 +693,20 @@ impl Inner {
         if policy.is_tagged() {
             return None;
         }
-        let (hit, tier) = match &self.store {
+        match &self.store {
             Store::Embedded(store) => {
-                let hit = store.hit(key, policy.site_version(), R::from_stored);
-                (hit, Count::hits)
+                let hit = store.hit(key, policy.site_version(), R::from_stored)?;
+                Some((hit, Count::hits))
             }
             // With something undelivered, the long way finds out whether this key is concerned.
             #[cfg(feature = "redis")]
             Store::Redis(store) if policy.is_local() && self.recovery.len() == 0 => {
-                let hit = store.hit(key, policy.site_version(), R::from_stored);
-                (hit, Count::local_hits)
+                let hit = store.hit(key, policy.site_version(), R::from_stored)?;
+                Some((hit, Count::local_hits))
             }
             #[cfg(feature = "redis")]
-            Store::Redis(_) => (None, Count::local_hits),
-        };
-        hit.map(|hit| (hit, tier))
+            Store::Redis(_) => None,
+        }
     }
 
     /// A value in the form that the store keeps.

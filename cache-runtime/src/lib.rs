@@ -64,6 +64,7 @@ mod coded;
 mod compression;
 mod config;
 mod control;
+mod entries;
 mod envelope;
 mod error;
 mod flight;

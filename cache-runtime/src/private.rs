@@ -13,8 +13,11 @@ pub use crate::policy::Policy;
 pub use crate::site::{CALL_SITES, CallSite, Effect, KEY_TYPES, KeyType, Unnamed, value_type};
 pub use crate::staleness::{RefreshAhead, Staleness};
 
+pub use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
 pub use crate::envelope::Unreadable;
 pub use crate::invalidation::Effects;
+pub use crate::race::alongside;
+pub use crate::read_through::batch::{Batch, Loads, OneKey, Others};
 pub use crate::storing::{Selects, every};
 pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};
 
@@ -247,6 +250,16 @@ where
     key.write_key(writer);
 }
 
+/// The same for a value of a map.
+#[inline]
+pub fn write_typed_entry<R, S, K>(_shape: &S, key: &K, writer: &mut KeyWriter)
+where
+    R: ManyOutcome<S>,
+    K: CacheKey<Admits: Admits<ValueOf<R, S>>>,
+{
+    key.write_key(writer);
+}
+
 /// Goes on with a call: answers from the cache, or runs `body` and stores what it returned.
 pub async fn cached<R, S, C, D>(
     call: CachedCall<'_>,
@@ -425,6 +438,96 @@ where
         None => body.await,
         Some(going) => Box::pin(inline::<R, S, C, D, F>(*going, sharing, storing, body)).await,
     }
+}
+
+/// Begins a call of a cached function that answers for several keys.
+pub fn begin_batch<R, S>(
+    site: &'static CallSite,
+    _shape: &S,
+    ids: Vec<KeyOf<R, S>>,
+    write: impl Fn(&KeyOf<R, S>, &mut KeyWriter),
+) -> Batch<'static, KeyOf<R, S>>
+where
+    R: ManyOutcome<S>,
+{
+    Batch::begin(&global().inner, At::Site(site), policy_of(site), ids, write)
+}
+
+/// The same on a cache of its own.
+pub fn begin_batch_on<'c, R, S>(
+    cache: &'c Cache,
+    site: &'static CallSite,
+    _shape: &S,
+    ids: Vec<KeyOf<R, S>>,
+    write: impl Fn(&KeyOf<R, S>, &mut KeyWriter),
+) -> Batch<'c, KeyOf<R, S>>
+where
+    R: ManyOutcome<S>,
+{
+    Batch::begin(&cache.inner, At::Both(site), policy_of(site), ids, write)
+}
+
+fn policy_of(site: &CallSite) -> Option<Policy> {
+    match site.effect() {
+        Effect::Caches(policy) => Some(policy),
+        Effect::Invalidates | Effect::WritesThrough(_) => None,
+    }
+}
+
+/// Looks for the values of such a call.
+#[allow(private_bounds, reason = "nobody needs to name it")]
+pub async fn look_for_all<'c, 'w, R, S, C, D, W>(
+    batch: Batch<'c, KeyOf<R, S>>,
+    _shape: &S,
+    sharing: C,
+    storing: &'w W,
+) -> Loads<'c, 'w, R, S, C, D, Bare, W>
+where
+    R: ManyOutcome<S>,
+    KeyOf<R, S>: Clone,
+    ValueOf<R, S>: CacheValue,
+    C: ErrorSharing<R::Error> + Copy,
+    D: Codec,
+    W: Selects<ValueOf<R, S>>,
+{
+    Loads::look(batch, sharing, storing).await
+}
+
+/// The same, where values have tags.
+#[allow(private_bounds, reason = "nobody needs to name it")]
+pub async fn look_for_all_with_tags<'c, 'w, R, S, C, D, W>(
+    batch: Batch<'c, KeyOf<R, S>>,
+    _shape: &S,
+    sharing: C,
+    storing: &'w W,
+) -> Loads<'c, 'w, R, S, C, D, WithTags, W>
+where
+    R: ManyOutcome<S>,
+    KeyOf<R, S>: Clone,
+    ValueOf<R, S>: CacheValue,
+    C: ErrorSharing<R::Error> + Copy,
+    D: Codec,
+    W: Selects<ValueOf<R, S>>,
+{
+    Loads::look(batch, sharing, storing).await
+}
+
+/// Every value of a map is stored, for as long as the policy says.
+#[must_use]
+pub const fn each<R: ManyOutcome<S>, S>(_: &S) -> Every<ValueOf<R, S>> {
+    Every::value()
+}
+
+/// The name of the type that such a function stores; `None` if that is made of an [`Unnamed`].
+#[must_use]
+pub fn entry_type<R: ManyOutcome<S>, S>(_shape: &S) -> Option<&'static str> {
+    crate::site::name_of::<ValueOf<R, S>>()
+}
+
+/// What a body is given that takes a slice.
+#[must_use]
+pub fn slice<K>(ids: &Vec<K>) -> &[K] {
+    ids
 }
 
 /// What an argument must be that a load takes along which outlives the call.
@@ -635,4 +738,33 @@ pub async fn apply_step(
         .apply(&cache.render(key), step.map(Payload::Sealed), ttl, budget)
         .await?;
     Ok(reply.map(Payload::into_bytes))
+}
+
+/// The same on several slots together: a read, the taking of a lease, or a fill.
+///
+/// # Errors
+///
+/// When the store fails it.
+pub async fn apply_step_to_all(
+    cache: &Cache,
+    keys: &[impl CacheKey],
+    step: &Step<Bytes>,
+    ttl: Duration,
+) -> Result<Vec<Reply<Bytes>>, CacheError> {
+    let inner = &cache.inner;
+    let budget = Budget::of(inner.settings.store_budget);
+    let keys: Vec<RenderedKey> = keys.iter().map(|key| cache.render(key)).collect();
+    let replies = if matches!(step, Step::Read) {
+        let keys: Vec<&RenderedKey> = keys.iter().collect();
+        inner.store.read_all(&keys, budget).await?
+    } else {
+        let step = step.clone().map(Payload::Sealed);
+        let steps = keys.iter().map(|key| (key, step.clone(), ttl));
+        let replies = inner.store.apply_all(steps.collect(), budget).await;
+        replies.into_iter().collect::<Result<_, _>>()?
+    };
+    Ok(replies
+        .into_iter()
+        .map(|reply| reply.map(Payload::into_bytes))
+        .collect())
 }

@@ -1,16 +1,13 @@
 //! Futures side by side.
 
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::timer;
 
 /// Polls `side` along with `main`, and ends with `main`.
-pub(crate) async fn alongside<R>(
-    main: impl Future<Output = R>,
-    side: impl Future<Output = ()>,
-) -> R {
+pub async fn alongside<R>(main: impl Future<Output = R>, side: impl Future<Output = ()>) -> R {
     let (mut main, mut side) = (pin!(main), pin!(side));
     std::future::poll_fn(move |context| {
         let polled = main.as_mut().poll(context);
@@ -89,6 +86,55 @@ pub(crate) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) ->
         .into_iter()
         .filter_map(|(_, output)| output)
         .collect()
+}
+
+/// Futures that are polled together, and handed out as they end.
+pub(crate) struct Pool<F: Future> {
+    running: Vec<Pin<Box<F>>>,
+    ended: Vec<F::Output>,
+}
+
+impl<F: Future> Pool<F> {
+    pub(crate) fn of(futures: impl IntoIterator<Item = F>) -> Self {
+        Self {
+            running: futures.into_iter().map(Box::pin).collect(),
+            ended: Vec::new(),
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) {
+        let mut at = 0;
+        while let Some(future) = self.running.get_mut(at) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(output) => {
+                    self.ended.push(output);
+                    drop(self.running.swap_remove(at));
+                }
+                Poll::Pending => at += 1,
+            }
+        }
+    }
+
+    /// Goes on with them for as long as this is polled. Never ends.
+    pub(crate) async fn go_on(&mut self) {
+        std::future::poll_fn(|context| {
+            self.poll(context);
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// Waits until some have ended, and hands out what those came to; nothing if there are none left.
+    pub(crate) async fn some(&mut self) -> Vec<F::Output> {
+        std::future::poll_fn(|context| {
+            self.poll(context);
+            if self.ended.is_empty() && !self.running.is_empty() {
+                return Poll::Pending;
+            }
+            Poll::Ready(std::mem::take(&mut self.ended))
+        })
+        .await
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! One call of a cached function: hit, load and fill, wait for another's load, or the plain call.
 
 mod aging;
+pub(crate) mod batch;
 mod controlled;
 mod loading;
+mod together;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -230,15 +232,30 @@ impl<'a> Call<'a> {
 
     /// Tries to take the lease; `Err` with the lease of another who was faster.
     async fn acquire(&mut self) -> Result<Turn, Token> {
+        let (lease, step) = self.to_acquire();
+        let reply = self.step(step, self.inner.settings.lease).await;
+        self.acquired(lease, reply)
+    }
+
+    /// A lease that is not taken yet, and the step that takes it.
+    fn to_acquire(&self) -> (Lease, Step<Payload>) {
         // Boarded before the lease is taken, so that whoever reads it in this process finds the flight.
         let token = self.inner.tokens.next();
         let (Role::Lead(seat) | Role::Follow(seat)) = self.inner.flights.board(token, &self.key);
-        let lease = Lease::own(self.inner, seat);
         let step = Step::Acquire {
             lease: token,
             over: self.unreadable,
         };
-        match self.step(step, self.inner.settings.lease).await {
+        (Lease::own(self.inner, seat), step)
+    }
+
+    /// What came of that step.
+    fn acquired(
+        &mut self,
+        lease: Lease,
+        reply: Result<Reply<Payload>, CacheError>,
+    ) -> Result<Turn, Token> {
+        match reply {
             Ok(Reply::Granted) => Ok(Turn::Lead(lease)),
             // Whether the lease was taken is not known: it is given back when `lease` is dropped.
             Err(_) => Ok(Turn::Alone(Count::bypasses_store)),
@@ -493,11 +510,15 @@ impl<'a> Call<'a> {
 
     /// Stores what was loaded, if the lease still stands.
     async fn fill(&mut self, lease: &Lease, payload: Payload, ttl: Duration) {
+        let step = Step::Fill(lease.seat.token(), payload);
+        let reply = self.step(step, ttl).await;
+        self.filled(lease, reply);
+    }
+
+    /// What came of a fill.
+    fn filled(&self, lease: &Lease, reply: Result<Reply<Payload>, CacheError>) {
         // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
-        if let Ok(reply) = self
-            .step(Step::Fill(lease.seat.token(), payload), ttl)
-            .await
-        {
+        if let Ok(reply) = reply {
             lease.seat.settle();
             let stored = matches!(reply, Reply::Done);
             self.tally.add(if stored {

@@ -217,6 +217,11 @@ pub struct Unnamed;
 #[doc(hidden)]
 #[must_use]
 pub fn value_type<R: Outcome<S>, S>(_shape: &S) -> Option<&'static str> {
-    let name = type_name::<R::Value>();
+    name_of::<R::Value>()
+}
+
+/// The name of a type; `None` if it is made of an [`Unnamed`].
+pub(crate) fn name_of<T>() -> Option<&'static str> {
+    let name = type_name::<T>();
     (!name.contains(type_name::<Unnamed>())).then_some(name)
 }

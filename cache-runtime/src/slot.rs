@@ -159,6 +159,23 @@ pub enum Reply<V> {
 }
 
 impl<V> Step<V> {
+    /// The value that it stores.
+    #[cfg(feature = "redis")]
+    pub(crate) fn value(&self) -> Option<&V> {
+        match self {
+            Self::Fill(_, value) | Self::Refresh { value, .. } | Self::Put(_, value) => Some(value),
+            Self::Read
+            | Self::Acquire { .. }
+            | Self::Renew(_)
+            | Self::Release(_)
+            | Self::Invalidate
+            | Self::Raise(_)
+            | Self::Hold(_)
+            | Self::Lower(_)
+            | Self::Expire => None,
+        }
+    }
+
     /// The same step with its value, if it has one, turned into another.
     pub fn map<W>(self, turn: impl FnOnce(V) -> W) -> Step<W> {
         match self {

@@ -13,6 +13,12 @@ pub trait Selects<T> {
     fn ttl_of(&self, value: &T, policy: &Policy) -> Option<Duration>;
 }
 
+impl<T, W: Selects<T>> Selects<T> for &W {
+    fn ttl_of(&self, value: &T, policy: &Policy) -> Option<Duration> {
+        W::ttl_of(self, value, policy)
+    }
+}
+
 /// Decides by a function of the value whether it is stored, and by another how long it lives.
 pub struct Storing<T, W, L> {
     of: PhantomData<fn(&T)>,

@@ -110,7 +110,8 @@ pub(crate) fn key(inner: &Inner, write: impl FnOnce(&mut KeyWriter)) -> Rendered
     })
 }
 
-fn generation(reply: &Reply<Payload>) -> Option<Token> {
+/// The generation in a tag's slot, if there is one.
+pub(crate) fn generation(reply: &Reply<Payload>) -> Option<Token> {
     match reply {
         // A lease whose maker was dropped before he filled it expires, which costs a load.
         Reply::Hit(generation, _) | Reply::Leased(generation) => Some(*generation),
@@ -119,7 +120,7 @@ fn generation(reply: &Reply<Payload>) -> Option<Token> {
 }
 
 /// Gives a tag a generation, or finds the one that somebody else gave it.
-async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token> {
+pub(crate) async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token> {
     let payload = inner
         .payload::<(), MessagePack>(key, Some(&()), (0, None))
         .ok()?;

@@ -56,4 +56,11 @@ impl<'a> Tally<'a> {
             }
         }
     }
+
+    /// The same for each of several keys.
+    pub(crate) fn add_for_each(&self, count: Count, keys: usize) {
+        for _ in 0..keys {
+            self.add(count);
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! Natural batching: reads that come while others are on their way go together.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, Key, Policy};
+use cache_runtime::{Cache, CacheConfig, Key, Policy, cached};
 use cache_tests::{RedisServer, eventually};
 use tokio::task::JoinSet;
 
@@ -297,4 +298,40 @@ async fn a_batch_that_is_not_answered_sends_its_readers_to_the_source() {
         cache.stats().hits > hits
     })
     .await;
+}
+
+/// 1 000 ids, 900 of them cached: they are read in one pipeline, and the body is asked once, for the other 100.
+#[tokio::test]
+async fn a_call_for_many_keys_is_few_commands_and_one_run_of_the_body() {
+    #[cached(batch, key = "k:<id>", ttl = "1h", cache = cache, skip(cache, asked))]
+    async fn find(
+        cache: &Cache,
+        ids: &[u64],
+        asked: &Mutex<Vec<Vec<u64>>>,
+    ) -> HashMap<u64, String> {
+        asked.lock().expect("whole").push(ids.to_vec());
+        ids.iter().map(|id| (*id, text(*id))).collect()
+    }
+    let server = RedisServer::start();
+    let cache = process(&server);
+    let asked = Mutex::default();
+    let ids: Vec<u64> = (0..1000).collect();
+    let (missing, cached): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| *id % 10 == 0);
+    find(&cache, &cached, &asked).await;
+    let commands = || ["get", "mget", "evalsha", "eval", "set"].map(|name| server.calls_of(name));
+    let before = commands();
+    let found = find(&cache, &ids, &asked).await;
+    let took = commands();
+    assert!(ids.iter().all(|id| found[id] == text(*id)), "{found:?}");
+    assert_eq!(*asked.lock().expect("whole"), [cached, missing]);
+    let took: Vec<u64> = took
+        .iter()
+        .zip(before)
+        .map(|(now, before)| now - before)
+        .collect();
+    // Reads of 128 keys each, in one pipeline; two scripts of at most 64 take the leases, and two fill. The scripts do the `GET`, and two
+    // `SET` of the missing ones.
+    assert_eq!(took, [100, 8, 4, 0, 200]);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.fills), (900, 1000, 1000));
 }

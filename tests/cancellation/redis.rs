@@ -28,5 +28,5 @@ const STORE_TAKES_TIME: bool = true;
 
 /// How often the store was read.
 fn reads_of_the_store() -> u64 {
-    SERVER.calls_of("get")
+    SERVER.calls_of("get") + SERVER.calls_of("mget")
 }

@@ -1,10 +1,11 @@
 //! Promise 4 on a Redis that is refused, frozen, restarted, full, garbled, or holds what is not ours.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cache_runtime::{
-    Cache, CacheConfig, ErrorKind, Key, Mode, Policy, bypass, only_cached, refresh,
+    Cache, CacheConfig, ErrorKind, Key, Mode, Policy, bypass, cached, only_cached, refresh,
 };
 use cache_tests::garbler::Garbler;
 use cache_tests::redis_server::free_port;
@@ -146,6 +147,65 @@ async fn an_invalidation_during_an_outage_reaches_everyone_afterwards() {
     })
     .await;
     assert_eq!(source.through(&theirs, &key).await, 1);
+}
+
+/// A call for several keys is the plain call for those that Redis is not asked for, or does not answer; and a server that has
+/// forgotten the scripts is told them.
+#[tokio::test]
+async fn a_call_for_several_keys_outlives_every_outage() {
+    #[cached(batch, key = "several:<id>", ttl = "1h", cache = cache, skip(cache, source))]
+    async fn several(cache: &Cache, ids: &[u64], source: &Source) -> HashMap<u64, usize> {
+        source.reads.fetch_add(ids.len(), Ordering::SeqCst);
+        let value = source.value.load(Ordering::SeqCst);
+        ids.iter().map(|id| (*id, value)).collect()
+    }
+    let mut server = RedisServer::start();
+    let cache = cache(&server.url());
+    let source = Source::default();
+    let (ids, key) = ([1, 2, 3], Key::of("several").part(&2));
+    let all = |value| HashMap::from(ids.map(|id| (id, value)));
+    let read = async || several(&cache, &ids, &source).await;
+    let is_hit = async || {
+        let before = source.reads.load(Ordering::SeqCst);
+        read().await;
+        source.reads.load(Ordering::SeqCst) == before
+    };
+    assert_eq!(read().await, all(0));
+    assert!(is_hit().await);
+
+    server.freeze();
+    source.write(1);
+    assert!(cache.invalidate(&key).await.is_err());
+    for _ in 0..10 {
+        assert_eq!(read().await, all(1), "none of them is asked for");
+    }
+    server.thaw();
+    eventually("back to hits", async || is_hit().await).await;
+    let newer = HashMap::from([(1, 0), (2, 1), (3, 0)]);
+    assert_eq!(read().await, newer);
+
+    // It reads, and takes no invalidation.
+    let allow = |what: &str| {
+        let mut redis = server.connection();
+        let rule = redis::cmd("ACL")
+            .arg(&["SETUSER", "default", what])
+            .exec(&mut redis);
+        rule.expect("it is allowed");
+    };
+    allow("-unlink");
+    source.write(2);
+    assert!(cache.invalidate(&key).await.is_err());
+    assert_eq!(read().await, HashMap::from([(1, 0), (2, 2), (3, 0)]));
+    allow("+unlink");
+    eventually("it is delivered", async || cache.undelivered() == 0).await;
+    assert_eq!(read().await[&2], 2);
+
+    server.kill();
+    source.write(3);
+    assert_eq!(read().await, all(3));
+    server.restart();
+    eventually("back to hits", async || is_hit().await).await;
+    assert_eq!(read().await, all(3), "it began empty");
 }
 
 /// What is refreshed is returned, whatever the store does; what it replaces is dropped as soon as the store can be told.

@@ -3,9 +3,11 @@
 //! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused,
 //! hung or garbled; how soon a local tier follows; and what a pattern and a tag cost. Starts the servers and processes it needs, and stops them.
 
+mod batch;
 mod local;
 mod many;
 mod outages;
+mod staleness;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +24,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("stampede") => block_on(stampede::take_part(CALLERS / 4)),
         Some("measure") => block_on(measure()),
+        Some("batch") => block_on(batch::measure()),
+        Some("staleness") => block_on(staleness::measure()),
         Some("many") => block_on(many::measure()),
         Some("watch") => block_on(outages::watch()),
         _ => {
@@ -43,6 +47,12 @@ fn main() {
             block_on(local::measure());
             println!("\nOne invalidation for many keys\n");
             block_on(many::measure());
+            println!(
+                "\nAn hour of expiries, `stale_while_revalidate`, a source that takes 500 ms\n"
+            );
+            block_on(staleness::measure());
+            println!("\nMany keys in one call\n");
+            block_on(batch::measure());
         }
     }
 }
@@ -195,4 +205,9 @@ async fn measure() {
             started.elapsed().as_millis(),
         );
     }
+}
+
+fn median(mut times: Vec<std::time::Duration>) -> std::time::Duration {
+    times.sort();
+    times[times.len() / 2]
 }

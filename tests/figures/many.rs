@@ -90,7 +90,7 @@ async fn pattern(server: &RedisServer, cache: &Cache) {
     let (alone, meanwhile) = (p99(alone), p99(meanwhile));
     println!(
         "a pattern over {MATCHING} of {OTHERS} keys: median {:.0?}; p99 of another client's GET {alone:.0?} before, {meanwhile:.0?} meanwhile ({:.1} x)",
-        median(scans),
+        super::median(scans),
         meanwhile.as_secs_f64() / alone.as_secs_f64(),
     );
 }
@@ -123,13 +123,8 @@ async fn tag(cache: &Cache) {
     assert_eq!(cache.stats().loads, loads + 1, "it is in force");
     println!(
         "a tag over {TAGGED} entries: median {:.0?}, slowest {slowest:.0?}",
-        median(times)
+        super::median(times)
     );
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn p99(mut times: Vec<Duration>) -> Duration {

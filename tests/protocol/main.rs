@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::__private::apply_step;
+use cache_runtime::__private::{apply_step, apply_step_to_all};
 use cache_runtime::slot::{Reply, Slot, Step, Token, apply};
 use cache_runtime::{Cache, CacheConfig, Key};
 use cache_tests::RedisServer;
@@ -50,6 +50,7 @@ fn histories() -> impl Strategy<Value = Vec<Planned>> {
     prop::collection::vec(planned, 1..60)
 }
 
+/// Each step is carried out on one key alone, and on two others together, where there is a way to do that.
 fn check(cache: &Cache, count: u32, never_expires: impl Fn(&str) -> bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -60,10 +61,24 @@ fn check(cache: &Cache, count: u32, never_expires: impl Fn(&str) -> bool) {
             .block_on(apply_step(cache, key, step, TTL))
             .map_err(|error| TestCaseError::fail(error.to_string()))
     };
+    let run_on_both = |keys: &[Key; 2], step: Step<Bytes>| {
+        let is_for_many = matches!(
+            step,
+            Step::Read | Step::Acquire { .. } | Step::Fill(..) | Step::Refresh { .. }
+        );
+        if !is_for_many {
+            return keys.iter().map(|key| run(key, step.clone())).collect();
+        }
+        runtime
+            .block_on(apply_step_to_all(cache, keys, &step, TTL))
+            .map_err(|error| TestCaseError::fail(error.to_string()))
+    };
     let mut runner = TestRunner::new(Config::with_cases(count));
     let result = runner.run(&histories(), |history| {
         let tokens: [Token; 3] = std::array::from_fn(|_| Token::next());
-        let key = Key::of("history").part(&format!("{:?}", tokens[0]));
+        let name = format!("{:?}", tokens[0]);
+        let key = Key::of("history").part(&name);
+        let both = [1_u8, 2].map(|n| key.clone().part(&n));
         let mut model = Slot::Empty;
         let steps = history
             .into_iter()
@@ -75,18 +90,30 @@ fn check(cache: &Cache, count: u32, never_expires: impl Fn(&str) -> bool) {
             model = next;
             prop_assert_eq!(
                 run(&key, step.clone())?,
-                expected,
+                expected.clone(),
                 "step {}: {:?}",
                 number,
                 step
             );
-            prop_assert!(
-                !never_expires(key.as_str()),
-                "{:?} left a slot that never expires",
+            let of_both = run_on_both(&both, step.clone())?;
+            prop_assert_eq!(
+                of_both,
+                vec![expected.clone(); 2],
+                "step {} on both: {:?}",
+                number,
                 step
             );
+            for key in [&key, &both[0], &both[1]] {
+                prop_assert!(
+                    !never_expires(key.as_str()),
+                    "{:?} left a slot that never expires",
+                    step
+                );
+            }
         }
-        prop_assert_eq!(run(&key, Step::Read)?, apply(model, Step::Read).1);
+        let last = apply(model, Step::Read).1;
+        prop_assert_eq!(run(&both[1], Step::Read)?, last.clone());
+        prop_assert_eq!(run(&key, Step::Read)?, last);
         Ok(())
     });
     if let Err(error) = result {

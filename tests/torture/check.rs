@@ -379,6 +379,7 @@ impl Checker {
 
     fn read(&mut self, process: Process, read: &Read) {
         self.figures.calls += 1;
+        self.figures.several += u64::from(read.several);
         if let Some(load) = read.load {
             self.figures.loads += 1;
             let loaded = Loaded {

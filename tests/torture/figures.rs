@@ -10,6 +10,8 @@ pub(crate) struct Figures {
     pub(crate) hits: u64,
     /// Of these, by a call site with a `local_ttl`.
     pub(crate) local: u64,
+    /// Reads of a key along with others, in one call.
+    pub(crate) several: u64,
     /// Calls within `only_cached` that were answered.
     pub(crate) answered: u64,
     pub(crate) unanswered: u64,
@@ -58,6 +60,7 @@ impl fmt::Display for Figures {
             loads,
             invalidations,
             patterns,
+            several,
             faults,
             dropped,
             killed,
@@ -73,7 +76,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "calls={calls} hits={hits} local_hits={local} answered={answered} unanswered={unanswered} bypassed={bypassed} \
-             refreshed={refreshed} loads={loads} invalidations={invalidations} patterns={patterns} faults={faults} \
+             refreshed={refreshed} several={several} loads={loads} invalidations={invalidations} patterns={patterns} faults={faults} \
              dropped={dropped} killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} \
              wrong={wrong} errors={errors} lost={lost}"
         )

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::knobs::{GROUP, KEYS};
 
 /// A key as the functions take it: behind that of its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) group: u64,
     pub(crate) key: u64,
@@ -34,6 +34,11 @@ pub(crate) struct KeySet(u32);
 impl KeySet {
     pub(crate) const fn one(key: u64) -> Self {
         Self(1 << key)
+    }
+
+    /// Their places, as a function for several takes them.
+    pub(crate) fn places(self) -> Vec<Place> {
+        self.iter().map(Place::of).collect()
     }
 
     /// In their order, in which they are locked.

@@ -103,7 +103,7 @@ const fn worker(breaks: &'static [Promise], name: &'static str, fault: Fault) ->
 }
 
 /// Texts by which a script is known. A fill and a refresh are one script, which is told what must stand there.
-const REPLACE: &str = "if redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end";
+const REPLACE: &str = "if redis.pcall('GETRANGE', key, 0, 16) ~= expected then return 0 end";
 const RELEASE: &str = "return redis.call('UNLINK', KEYS[1])";
 const INVALIDATE: &str = "if not tokens then\n  redis.call('UNLINK', KEYS[1])";
 const PATTERN: &str = "for _, key in ipairs(page[2]) do";
@@ -133,33 +133,46 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Stale],
         "fill-if-absent",
         REPLACE,
-        "if redis.call('EXISTS', KEYS[1]) == 1 and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end",
+        "if redis.call('EXISTS', key) == 1 and redis.pcall('GETRANGE', key, 0, 16) ~= expected then return 0 end",
     ),
     text(
         &[Stale],
         "fill-under-any-lease",
         REPLACE,
-        "if redis.pcall('GETRANGE', KEYS[1], 0, 0) ~= '\\249' then return 0 end",
+        "if redis.pcall('GETRANGE', key, 0, 0) ~= '\\249' then return 0 end",
+    ),
+    // Several at a time.
+    text(
+        &[Doubled],
+        "several-leased-to-all",
+        "found[i] = take(KEYS[i], ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i])",
+        "take(KEYS[i], ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i])\n  found[i] = false",
+    ),
+    text(
+        &[Stale],
+        "several-filled-without-compare",
+        "stored[i] = swap(KEYS[i], ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i])",
+        "redis.call('SET', KEYS[i], ARGV[3 * i], 'PX', ARGV[3 * i - 1])\n  stored[i] = 1",
     ),
     // Refresh.
     text(
         &[Stale],
         "refresh-without-compare",
         REPLACE,
-        "if ARGV[1]:byte(1) ~= 0xF8 and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return 0 end",
+        "if expected:byte(1) ~= 0xF8 and redis.pcall('GETRANGE', key, 0, 16) ~= expected then return 0 end",
     ),
     text(
         &[Stale],
         "refresh-if-absent",
         REPLACE,
-        "if (ARGV[1]:byte(1) ~= 0xF8 or redis.call('EXISTS', KEYS[1]) == 1) and redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] \
+        "if (expected:byte(1) ~= 0xF8 or redis.call('EXISTS', key) == 1) and redis.pcall('GETRANGE', key, 0, 16) ~= expected \
          then return 0 end",
     ),
     text(
         &[Stale],
         "refresh-refused-unsaid",
         REPLACE,
-        "if redis.pcall('GETRANGE', KEYS[1], 0, 16) ~= ARGV[1] then return ARGV[1]:byte(1) == 0xF8 and 1 or 0 end",
+        "if redis.pcall('GETRANGE', key, 0, 16) ~= expected then return expected:byte(1) == 0xF8 and 1 or 0 end",
     ),
     // Renew and release.
     script(

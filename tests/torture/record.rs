@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::keys::{KeySet, Place};
+use crate::knobs::{GROUP, KEYS};
 
 /// One life of a worker: a restarted worker is another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub(crate) enum Kind {
     Pattern,
     /// `#[invalidates("…:*", on_error = "fail")]`
     PatternOrFail,
+    /// `#[invalidates("user:<ids>")]`, of two keys.
+    Several,
     /// A cached function within `refresh`.
     Refresh,
 }
@@ -52,10 +55,11 @@ impl Kind {
 
     /// What it mutates whose call names this key.
     pub(crate) fn keys(self, key: u64) -> KeySet {
-        if self.is_pattern() {
-            Place::of(key).neighbours()
-        } else {
-            KeySet::one(key)
+        match self {
+            Self::Pattern | Self::PatternOrFail => Place::of(key).neighbours(),
+            // Two that do not begin alike.
+            Self::Several => [key, (key + GROUP + 1) % KEYS].into_iter().collect(),
+            _ => KeySet::one(key),
         }
     }
 }
@@ -135,6 +139,8 @@ pub(crate) struct Read {
     /// Whether its call site has a `local_ttl`.
     pub(crate) local: bool,
     pub(crate) asked: Asked,
+    /// Whether it was one of several keys of its call.
+    pub(crate) several: bool,
     /// Of the last reading of all keys, when nothing is left undelivered.
     pub(crate) review: bool,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_runtime::__private::apply_step;
+use cache_runtime::__private::{apply_step, apply_step_to_all};
 use cache_runtime::slot::{Step, Token};
 use cache_runtime::{Cache, CacheConfig, Key, Policy};
 use cache_tests::RedisServer;
@@ -143,6 +143,13 @@ async fn load_scripts(redis: u16, rewriter: &Arc<Rewriter>) -> io::Result<()> {
         Step::Put(token, Vec::new().into()),
     ] {
         let _ = apply_step(&cache, &key, step, ttl).await;
+    }
+    let over = None;
+    for step in [
+        Step::Acquire { lease: token, over },
+        Step::Fill(token, Vec::new().into()),
+    ] {
+        let _ = apply_step_to_all(&cache, std::slice::from_ref(&key), &step, ttl).await;
     }
     if rewriter.is_in_effect() {
         Ok(())

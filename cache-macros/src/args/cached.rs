@@ -1,4 +1,4 @@
-//! `#[cached(key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
+//! `#[cached(batch, key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -6,6 +6,7 @@ use syn::parse::ParseStream;
 use syn::{Expr, Ident, Path, parenthesized, token};
 
 use super::allow::{Findings, OF_CACHED};
+use super::batch::Batch;
 use super::staleness::Staleness;
 use super::storing::{Storing, Ttl};
 use super::{
@@ -18,6 +19,7 @@ const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
 
 /// The arguments of `#[cached]`. What is `None` was not given, or was wrong.
 pub(crate) struct Cached {
+    pub(crate) batch: Option<Batch>,
     pub(crate) key: Option<KeyArg>,
     pub(crate) policy: Option<Policy>,
     pub(crate) storing: Storing,
@@ -52,13 +54,14 @@ impl Cached {
             "version",
             "codec",
             "tags",
+            "batch",
             "skip",
             "cache",
             "allow",
             "crate",
         ]);
         let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
-        let (mut cache, mut runtime) = (None, None);
+        let (mut batch, mut cache, mut runtime) = (None, None, None);
         let mut storing = Storing::default();
         let mut staleness = Staleness::default();
         let mut skip = Some(Vec::new());
@@ -95,6 +98,7 @@ impl Cached {
                     skip = None;
                     skip = skipped(&name, input, errors)?;
                 }
+                "batch" => batch = Some(Batch::parse(&name, input)?),
                 "cache" => cache = Some(cache_of(&name, input)?),
                 "allow" => allow = Findings::parse(&name, input, OF_CACHED, errors)?,
                 _ => runtime = Some(runtime_path(&name, input)?),
@@ -111,6 +115,12 @@ impl Cached {
             local_ttl_conflicts(*ms, value, &storing, errors);
         }
         staleness.conflicts(&options, errors);
+        match &batch {
+            Some(batch) => batch.conflicts(&staleness, &options, errors),
+            // What the key names cannot be told.
+            None if options.was_given("batch") => key = None,
+            None => {}
+        }
         let ttl = storing.take_ttl(&options, EXAMPLE, errors);
         let policy = ttl.map(|ttl| Policy {
             ttl,
@@ -118,6 +128,7 @@ impl Cached {
             local_ttl_ms: local_ttl.map(|(ms, _)| ms),
         });
         Self {
+            batch,
             key,
             policy,
             storing,

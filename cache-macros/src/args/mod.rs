@@ -1,6 +1,7 @@
 //! The arguments of each macro, as they were written. What they mean together is for [`check`](crate::check).
 
 pub(crate) mod allow;
+pub(crate) mod batch;
 pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;

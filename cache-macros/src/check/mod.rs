@@ -2,6 +2,7 @@
 //!
 //! What passes here is a plan, in which nothing can be wrong any more: [`expand`](crate::expand) only writes it down.
 
+mod batch;
 mod scope;
 mod signature;
 mod taken_along;
@@ -23,6 +24,8 @@ use crate::errors::Errors;
 use crate::function::{Body, Function, has_impl_trait};
 use crate::template::Template;
 
+use self::batch::mapped_return;
+pub(crate) use self::batch::{Batch, Held};
 pub(crate) use self::scope::{Key, Place, Resolved, Step};
 pub(crate) use self::taken_along::Taken;
 
@@ -30,6 +33,7 @@ pub(crate) use self::taken_along::Taken;
 pub(crate) struct Cached<'a> {
     pub(crate) function: &'a Function,
     pub(crate) body: &'a Body,
+    pub(crate) batch: Option<Batch>,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) storing: Storing,
@@ -100,10 +104,19 @@ pub(crate) fn cached<'a>(
     function: &'a Function,
     errors: &mut Errors,
 ) -> Option<Cached<'a>> {
-    let scope = Scope::of_call(function, Subject::Call);
-    let before = errors.count();
+    let mut scope = Scope::of_call(function, Subject::Call);
     let was_readable = args.skip.is_some();
     let skip = told_parameters(function, args.skip.unwrap_or_default(), errors);
+    let batch = match &args.batch {
+        Some(batch) => {
+            // Without it, nothing can be said of the key.
+            let batch = Batch::of(batch, args.key.as_ref(), function, &scope, &skip, errors)?;
+            scope = scope.with_item(&batch.item, &batch.ids);
+            Some(batch)
+        }
+        None => None,
+    };
+    let before = errors.count();
     let skipped = was_readable.then(|| scope.skipped(&skip, errors));
     let covered = args.key.as_ref().map(|key| scope.named_in(key));
     let key = args
@@ -116,6 +129,9 @@ pub(crate) fn cached<'a>(
     let tags = tags(&mut args.storing, &scope, errors);
     let body = wrappable(function, "cached", errors);
     cacheable_return(function, "remove `#[cached]`", errors);
+    if batch.is_some() {
+        mapped_return(function, errors);
+    }
     if let Some(place) = args.staleness.if_error()
         && is_no_result(&function.returned())
     {
@@ -133,6 +149,7 @@ pub(crate) fn cached<'a>(
     Some(Cached {
         function,
         body: body?,
+        batch,
         key: key?,
         policy: args.policy?,
         storing: args.storing,
@@ -201,7 +218,7 @@ pub(crate) fn invalidates<'a>(
     errors: &mut Errors,
 ) -> Option<Invalidates<'a>> {
     let body = wrappable(function, "invalidates", errors);
-    let scope = Scope::of_call(function, Subject::ReturnedCall);
+    let scope = Scope::of_call(function, Subject::ReturnedCall).with_several(function);
     let keys: Vec<Key> = args
         .keys
         .into_iter()

@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
-use syn::{Expr, Fields, Ident, Index, LitStr, Member, Type};
+use syn::{Expr, Fields, FnArg, Ident, Index, LitStr, Member, Pat, Type};
 
+use super::batch::holds_several;
 use crate::args::{KeyArg, identifiers};
 use crate::errors::{Errors, list, meant};
 use crate::function::Function;
@@ -20,6 +21,8 @@ pub(crate) enum Key {
 pub(crate) struct Resolved {
     pub(crate) literal: LitStr,
     pub(crate) steps: Vec<Step>,
+    /// Of which argument there is one for each item; the items are called like it.
+    pub(crate) for_each: Option<Ident>,
 }
 
 pub(crate) enum Step {
@@ -80,6 +83,8 @@ struct Name {
     text: String,
     span: Span,
     root: Root,
+    /// Whether a key that names it stands for several, one for each of its items.
+    holds_several: bool,
 }
 
 enum Root {
@@ -97,6 +102,7 @@ impl Scope {
                     text,
                     span: argument.span(),
                     root: Root::Variable(argument),
+                    holds_several: false,
                 });
             }
         }
@@ -116,11 +122,13 @@ impl Scope {
                     text: name.unraw().to_string(),
                     span: name.span(),
                     root: Root::Field(member),
+                    holds_several: false,
                 },
                 Member::Unnamed(index) => Name {
                     text: index.index.to_string(),
                     span: syn::spanned::Spanned::span(&field.ty),
                     root: Root::Field(member),
+                    holds_several: false,
                 },
             });
         Self {
@@ -128,6 +136,37 @@ impl Scope {
             names: names.collect(),
             receiver: None,
         }
+    }
+
+    /// The same where an argument that holds several makes one key of each.
+    pub(super) fn with_several(mut self, function: &Function) -> Self {
+        for input in &function.sig.inputs {
+            if let FnArg::Typed(argument) = input
+                && let Pat::Ident(pattern) = &*argument.pat
+                && holds_several(&argument.ty)
+            {
+                let own = self.names.iter_mut();
+                for name in own.filter(|name| pattern.ident.unraw() == name.text.as_str()) {
+                    name.holds_several = true;
+                }
+            }
+        }
+        self
+    }
+
+    /// The same where `item`, one of `ids`, stands in its place.
+    pub(super) fn with_item(mut self, item: &Ident, ids: &Ident) -> Self {
+        for name in &mut self.names {
+            if ids.unraw() == name.text.as_str() {
+                name.text = item.unraw().to_string();
+                name.root = Root::Variable(item.clone());
+            }
+        }
+        self
+    }
+
+    pub(super) fn is_name(&self, text: &str) -> bool {
+        self.find(text).is_some()
     }
 
     fn find(&self, text: &str) -> Option<&Name> {
@@ -205,7 +244,35 @@ impl Scope {
             }
             seen.push(path);
         }
-        (!errors.is_new_since(before)).then_some(Resolved { literal, steps })
+        let for_each = self.for_each(&roots, &literal, errors);
+        (!errors.is_new_since(before)).then_some(Resolved {
+            literal,
+            steps,
+            for_each,
+        })
+    }
+
+    /// The argument of which there is one key for each item.
+    fn for_each(&self, roots: &[String], literal: &LitStr, errors: &mut Errors) -> Option<Ident> {
+        let mut several = self.names.iter().filter_map(|name| match &name.root {
+            Root::Variable(variable) if name.holds_several && roots.contains(&name.text) => {
+                Some(variable)
+            }
+            _ => None,
+        });
+        let first = several.next()?;
+        let with_both = |other: &dyn std::fmt::Display, each: &str| {
+            format!(
+                "there is one key for each of `{first}`, and {each} `{other}`: which belong together is not said; invalidate in a \
+                 function that has one of each, or by a pattern or a tag"
+            )
+        };
+        if let Some(second) = several.next() {
+            errors.at(literal.span(), with_both(second, "for each of"));
+        } else if roots.iter().any(|root| root == "return") {
+            errors.at(literal.span(), with_both(&"<return…>", "each needs"));
+        }
+        Some(first.clone())
     }
 
     /// The name that was probably meant where `root` stands a second time.

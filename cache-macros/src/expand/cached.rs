@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 
 use super::site::Site;
 use super::taken_along::owning;
-use super::{codec, given, local, policy_of, selection, shape, writing};
+use super::{codec, given, local, policy_of, selection, shape, write, writing};
 use crate::args::storing::{Storing, Ttl};
 use crate::check::{Cached, Key};
 
@@ -32,6 +32,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     let Cached {
         function,
         body,
+        batch,
         key,
         policy,
         storing,
@@ -51,6 +52,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
         patterns: &[],
         tags,
         value: Some(&returned),
+        is_batch: batch.is_some(),
         allow,
     };
     let shape = shape(runtime, &returned);
@@ -58,6 +60,7 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
     // it once if all these are at one place, and the return type is the place for it.
     let at_return = returned.span().resolved_at(here);
     let (handle, begin) = begin(plan, &returned, at_return);
+    let given = batch.as_ref().map(super::batch::given);
     let before = quote_spanned! {here=>
         let site: &'static #runtime::CallSite = #site;
         let shape = #shape;
@@ -67,9 +70,15 @@ pub(crate) fn expand(plan: &Cached<'_>) -> TokenStream {
             (&&#runtime::error_probe::<#returned, _>(&shape)).sharing()
         };
         #handle
+        #given
         let call = #begin;
     };
     let selection = selection(storing, &policy.ttl, function);
+    if let Some(batch) = batch {
+        return function.wrap_block(body, &before, |body| {
+            super::batch::expand(batch, plan, &returned, &selection, &body)
+        });
+    }
     let (owned, body) = owning(taken_along.as_deref().unwrap_or_default(), body, runtime);
     function.wrap(&body, &before, |body| {
         let runtime = super::respanned(runtime, at_return);
@@ -120,6 +129,7 @@ fn begin(
     let here = Span::mixed_site();
     let Cached {
         function,
+        batch,
         key,
         policy,
         tags,
@@ -127,31 +137,59 @@ fn begin(
         runtime,
         ..
     } = plan;
+    let item = batch.as_ref().map(|batch| &batch.item);
+    let of_item = item.map(|item| quote_spanned!(here=> #item,));
     let tagged = (!tags.is_empty()).then(|| {
         let tags = tags.iter().map(writing);
-        quote_spanned!(here=> .tagged(|call| { #(call.tag(#tags);)* }))
+        // A tag need not name the key of a batch.
+        let of_item = item.map(|item| quote_spanned!(here=> #[allow(unused_variables)] #item,));
+        quote_spanned!(here=> .tagged(|#of_item call| { #(call.tag(#tags);)* }))
     });
     let writing = match key {
-        Key::Template(template) => writing(template),
+        Key::Template(template) => {
+            let writer = local("writer");
+            let steps = write(template, &writer, &local("returned"), |_, _| None);
+            quote_spanned!(here=> |#of_item #writer| { #steps })
+        }
         Key::Typed(key) => {
             let at_key = key.span().resolved_at(here);
             let key = given(key, function);
-            quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
+            match item {
+                None => {
+                    quote_spanned!(at_key=> |writer| #runtime::write_typed::<#returned, _, _>(&shape, &#key, writer))
+                }
+                Some(item) => quote_spanned! {at_key=> |#item, writer| {
+                    #[allow(clippy::clone_on_copy)]
+                    let #item = ::core::clone::Clone::clone(#item);
+                    #runtime::write_typed_entry::<#returned, _, _>(&shape, &#key, writer)
+                }},
+            }
         }
     };
+    let (begin, begin_on, ids) = match batch {
+        None => (local("begin"), local("begin_on"), None),
+        Some(_) => (
+            local("begin_batch"),
+            local("begin_batch_on"),
+            Some(quote_spanned!(here=> given,)),
+        ),
+    };
+    let of = batch
+        .as_ref()
+        .map(|_| quote_spanned!(at_return=> ::<#returned, _>));
     let (handle, begin) = {
         let at = super::respanned(runtime, at_return);
         match cache {
             None => (
                 None,
-                quote_spanned!(at_return=> #at::begin(site, &shape, #writing)),
+                quote_spanned!(at_return=> #at::#begin #of(site, &shape, #ids #writing)),
             ),
             Some(cache) => {
                 let at_cache = cache.span().resolved_at(here);
                 let cache = given(cache, function);
                 (
                     Some(quote_spanned!(at_cache=> let cache = #runtime::handle(&(#cache));)),
-                    quote_spanned!(at_return=> #at::begin_on(&cache, site, &shape, #writing)),
+                    quote_spanned!(at_return=> #at::#begin_on #of(&cache, site, &shape, #ids #writing)),
                 )
             }
         }
@@ -167,7 +205,7 @@ fn begin(
     (handle, quote_spanned!(here=> #begin #living #tagged))
 }
 
-fn codec_span(storing: &Storing) -> Option<Span> {
+pub(super) fn codec_span(storing: &Storing) -> Option<Span> {
     let codec = storing.codec.as_ref()?;
     Some(codec.span().resolved_at(Span::mixed_site()))
 }

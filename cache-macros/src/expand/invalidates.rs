@@ -48,6 +48,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
         patterns,
         tags,
         value: None,
+        is_batch: false,
         allow,
     };
     let effects = effects(cache.as_ref(), &site, function, runtime);
@@ -65,8 +66,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
                 by_return.push(write);
             }
             Key::Template(template) => {
-                let writing = writing(template);
-                before.extend(quote_spanned!(here=> effects.key(#writing);));
+                before.extend(adding("key", template));
             }
             Key::Typed(key) => {
                 let at_key = key.span().resolved_at(here);
@@ -83,8 +83,7 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             before.extend(rendered);
             by_return.push(write);
         } else {
-            let (add, writing) = (local(add), writing(template));
-            before.extend(quote_spanned!(here=> effects.#add(#writing);));
+            before.extend(adding(add, template));
         }
     }
     if *is_fenced {
@@ -118,6 +117,17 @@ pub(crate) fn expand(plan: &Invalidates<'_>) -> TokenStream {
             }).await
         }
     })
+}
+
+/// `effects.key(|writer| { … });`, for each item where there are several.
+fn adding(add: &str, template: &Resolved) -> TokenStream {
+    let here = Span::mixed_site();
+    let (add, writing) = (local(add), writing(template));
+    let adding = quote_spanned!(here=> effects.#add(#writing););
+    match &template.for_each {
+        Some(items) => quote_spanned!(here=> for #items in #items.iter() { #adding }),
+        None => adding,
+    }
 }
 
 /// What to do before the body, and what after it. Parts that are known before are rendered before, because the

@@ -3,6 +3,7 @@
 //! Everything written here has the hygiene of `macro_rules` (`Span::mixed_site`), so that no local
 //! variable can meet one of the user's; items and `use` stand in blocks of their own, away from the user's body.
 
+mod batch;
 pub(crate) mod cache_key;
 pub(crate) mod cached;
 pub(crate) mod invalidates;

@@ -20,6 +20,8 @@ pub(super) struct Site<'a> {
     pub(super) tags: &'a [Resolved],
     /// What the function returns, if that is put under its keys.
     pub(super) value: Option<&'a Type>,
+    /// Whether that is a map of what is put there.
+    pub(super) is_batch: bool,
     pub(super) allow: &'a Findings,
 }
 
@@ -42,6 +44,7 @@ impl ToTokens for Site<'_> {
             patterns,
             tags,
             value,
+            is_batch,
             allow,
         } = self;
         let name = syn::ext::IdentExt::unraw(&function.sig.ident).to_string();
@@ -77,7 +80,7 @@ impl ToTokens for Site<'_> {
         let typed =
             (!typed.is_empty()).then(|| quote_spanned!(here=> .with_typed_keys(&[#(#typed),*])));
         let value_type = value
-            .and_then(|value| value_type(runtime, function, value))
+            .and_then(|value| value_type(runtime, function, value, *is_batch))
             .map(|value_type| quote_spanned!(here=> .with_value_type(#value_type)));
         let allowed = &allow.0;
         let allowed = (!allowed.is_empty())

@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::ext::IdentExt as _;
 use syn::{Expr, GenericArgument, GenericParam, Ident, Path, PathArguments, Type};
 
-use super::shape;
+use super::{local, shape};
 use crate::function::Function;
 
 /// Generic types that set no bounds on their parameters, so that a stand-in can be one.
@@ -35,6 +35,7 @@ pub(super) fn value_type(
     runtime: &TokenStream,
     function: &Function,
     returned: &Type,
+    is_batch: bool,
 ) -> Option<TokenStream> {
     let here = Span::mixed_site();
     let mut names = Names {
@@ -52,6 +53,7 @@ pub(super) fn value_type(
         }
     });
     let shape = shape(runtime, returned);
+    let name = local(if is_batch { "entry_type" } else { "value_type" });
     Some(quote_spanned! {here=> {
         #(
             #[allow(unused_imports)]
@@ -60,7 +62,7 @@ pub(super) fn value_type(
         {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use self::*;
-            || #runtime::value_type::<#returned, _>(&#shape)
+            || #runtime::#name::<#returned, _>(&#shape)
         }
     }})
 }

@@ -50,6 +50,7 @@ pub(crate) fn expand(plan: &WriteThrough<'_>) -> TokenStream {
         tags,
         // Where it is made of what was returned, the type is not written down.
         value: value.is_none().then_some(&returned),
+        is_batch: false,
         allow,
     };
     let shape = shape(runtime, &returned);

@@ -214,7 +214,7 @@ where
 
 impl Call<'_> {
     /// Whether a transaction around has mutated what this call reads.
-    fn is_held_back(&self) -> bool {
+    pub(super) fn is_held_back(&self) -> bool {
         let mut keys = std::iter::once(&self.key).chain(self.tags.keys());
         keys.any(|key| transaction::holds(self.inner, key))
     }

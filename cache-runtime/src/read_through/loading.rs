@@ -4,10 +4,12 @@
 //! of value, and what is asynchronous of it for the most part once.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::aging::Replacement;
 use super::{Call, Landing, Lease};
+use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::form::Form;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
@@ -93,8 +95,15 @@ impl<R> Instead<R> {
     }
 }
 
+/// A call whose body has run, and what is to be stored of it.
+pub(super) struct Done<'a> {
+    pub(super) call: Call<'a>,
+    pub(super) to: To,
+    pub(super) sealed: Sealed,
+}
+
 /// What was loaded, as far as it is to be stored.
-enum Sealed {
+pub(super) enum Sealed {
     Failed,
     /// Nothing of it.
     Nothing,
@@ -141,11 +150,23 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         }
     }
 
+    pub(super) fn inner(&self) -> &'a Arc<Inner> {
+        self.call.inner
+    }
+
+    /// The lease that it holds.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match &self.to {
+            To::Fill(lease) | To::Renew(_, lease) => Some(lease),
+            To::Return | To::Drop | To::Replace(_) => None,
+        }
+    }
+
     /// What is to be done while the body runs. Never ends.
     fn renewal(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match &self.to {
-            To::Fill(lease) | To::Renew(_, lease) => Box::pin(lease.renewal()),
-            To::Return | To::Drop | To::Replace(_) => Box::pin(std::future::pending()),
+        match self.lease() {
+            Some(lease) => Box::pin(lease.renewal()),
+            None => Box::pin(std::future::pending()),
         }
     }
 
@@ -201,6 +222,22 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         }
     }
 
+    /// The same, to be stored along with others.
+    pub(super) fn done<S, D, F>(self, returned: &R) -> Done<'a>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        W: Selects<R::Value>,
+        D: Codec,
+        F: Form,
+    {
+        Done {
+            sealed: self.seal::<S, D, F>(returned),
+            call: self.call,
+            to: self.to,
+        }
+    }
+
     /// Stores what was loaded, and returns it.
     async fn end<S, D, F>(mut self, returned: R) -> R
     where
@@ -221,7 +258,7 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
 
 impl Call<'_> {
     /// Does with what was loaded what is to be done with it.
-    async fn store(&mut self, to: &To, sealed: Sealed) {
+    pub(super) async fn store(&mut self, to: &To, sealed: Sealed) {
         match (to, sealed) {
             (To::Return, _) | (To::Drop | To::Replace(_), Sealed::Failed) => {}
             (To::Drop, _) | (To::Replace(_), Sealed::Nothing) => self.drop_older().await,

@@ -70,6 +70,61 @@ impl Store {
         }
     }
 
+    /// Reads several slots, in one round trip for each 1024 of them. The answers take at most `budget`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read; then none is.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn read_all(
+        &self,
+        keys: &[&RenderedKey],
+        budget: Budget,
+    ) -> Result<Vec<Reply<Payload>>, CacheError> {
+        #[cfg(not(feature = "redis"))]
+        let _ = budget;
+        match self {
+            Self::Embedded(store) => {
+                let read = |key: &&RenderedKey| store.apply(key, Step::Read, Duration::ZERO);
+                Ok(keys.iter().map(read).collect())
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.read_all(keys, budget).await,
+        }
+    }
+
+    /// Carries out steps that are all of one kind, on several slots: takes leases, or fills. There is one round trip for each 1024 of them, or
+    /// each megabyte of values; the answers take at most `budget`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`apply`](Self::apply).
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn apply_all(
+        &self,
+        steps: Vec<(&RenderedKey, Step<Payload>, Duration)>,
+        budget: Budget,
+    ) -> Vec<Result<Reply<Payload>, CacheError>> {
+        #[cfg(not(feature = "redis"))]
+        let _ = budget;
+        match self {
+            Self::Embedded(store) => {
+                let steps = steps.into_iter();
+                steps
+                    .map(|(key, step, ttl)| Ok(store.apply(key, step, ttl)))
+                    .collect()
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.apply_all(&steps, budget).await,
+        }
+    }
+
     /// To be taken before a value is asked for that is to be kept in the local tier; `None` where nothing is to be kept.
     pub(crate) fn stamp(&self, key: &RenderedKey) -> Option<Stamp> {
         match self {

@@ -25,6 +25,15 @@ impl Payload {
         }
     }
 
+    /// How many bytes are sent with it.
+    #[cfg(feature = "redis")]
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Typed(_) => 0,
+            Self::Sealed(bytes) => bytes.len(),
+        }
+    }
+
     /// Its bytes, where it was given as bytes.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {

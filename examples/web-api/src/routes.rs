@@ -27,6 +27,8 @@ pub struct AppState {
 /// All routes.
 pub fn router(state: AppState) -> Router {
     Router::new()
+        .route("/users", get(users::list))
+        .route("/users/anonymise", post(users::anonymise))
         .route(
             "/users/{id}",
             get(users::show).put(users::rename).patch(users::rename),

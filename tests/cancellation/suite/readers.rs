@@ -1,10 +1,11 @@
 //! Whoever loads, waits for another's load, or fills: the key is free afterwards, and nobody waits in vain.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use cache_runtime::{bypass, global, only_cached, refresh, transaction};
+use cache_runtime::{bypass, cached, global, only_cached, refresh, transaction};
 use cache_tests::{cut, eventually, halted};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -35,6 +36,26 @@ async fn bypassing(id: u64, source: &Source) -> u64 {
 
 async fn in_a_transaction(id: u64, source: &Source) -> u64 {
     transaction(read(id, source)).await
+}
+
+#[cached(batch, key = "cancellation:<id>", ttl = "1h", skip(source))]
+async fn several_of(ids: &[u64], source: &Source) -> HashMap<u64, u64> {
+    let value = source.load().await;
+    ids.iter().map(|id| (*id, value)).collect()
+}
+
+async fn several(id: u64, source: &Source) -> u64 {
+    several_of(&[id], source).await[&id]
+}
+
+/// Two keys of two sources.
+#[cached(batch, key = "cancellation:<id>", ttl = "1h", skip(sources))]
+async fn of_two(ids: Vec<u64>, sources: &HashMap<u64, &Source>) -> HashMap<u64, u64> {
+    let mut values = HashMap::new();
+    for id in ids {
+        values.insert(id, sources[&id].load().await);
+    }
+    values
 }
 
 const FOLLOWERS: usize = 3;
@@ -213,4 +234,47 @@ readers! {
     read
     get_or_load
     get_or_load_optional
+    several
+}
+
+/// Those who ask for several keys, and those who ask for one of them.
+#[tokio::test]
+async fn a_leader_of_several_and_followers_of_one() {
+    leading_others(several, read).await;
+    leading_others(read, several).await;
+}
+
+/// Two keys, of which another loads one: dropped at each await point, it leaves its own key free, and is nothing to the other.
+#[tokio::test]
+async fn leading_one_and_following_another() {
+    let _turn = turn().await;
+    for times in 1.. {
+        let (led, followed) = (fresh(), fresh());
+        let (own, others) = (Source::new(), Source::closed());
+        let sources = HashMap::from([(led, &own), (followed, &others)]);
+        let is_cut = AtomicBool::new(false);
+        let follow = async {
+            eventually("the other loads", async || others.loads() == 1).await;
+            let found = cut(of_two(vec![led, followed], &sources), times).await;
+            is_cut.store(true, Ordering::SeqCst);
+            found
+        };
+        let open = async {
+            eventually("its own is loaded, or it was cut before", async || {
+                own.loads() == 1 || is_cut.load(Ordering::SeqCst)
+            })
+            .await;
+            turns_for_all().await;
+            others.open();
+        };
+        let all = async { tokio::join!(read(followed, &others), follow, open) };
+        let (value, found, ()) = in_time(Box::pin(all)).await;
+        assert_eq!((value, others.loads()), (0, 1));
+        assert!(is_free(led, &own).await, "after {times} polls");
+        assert!(is_free(followed, &others).await, "after {times} polls");
+        if let Some(found) = found {
+            assert_eq!(found, HashMap::from([(led, 0), (followed, 0)]));
+            break;
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The same tests for every store.
 
+mod batch;
 mod control;
 mod direct;
 mod invalidation;

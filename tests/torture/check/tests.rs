@@ -133,6 +133,7 @@ fn read(start: u64, end: u64, found: Found, load: Option<Load>) -> Record {
         load,
         local: false,
         asked: Asked::Nothing,
+        several: false,
         review: false,
     })
 }

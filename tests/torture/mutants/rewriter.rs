@@ -15,8 +15,8 @@ pub(crate) struct Rewriter {
     mutant: Option<&'static Mutant>,
     /// The hash of each script that has been seen, and that of what is run in its place.
     hashes: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    /// Fills are known by the hash of their script.
-    fill: Mutex<Option<Vec<u8>>>,
+    /// Fills are known by the hashes of their scripts.
+    fills: Mutex<Vec<Vec<u8>>>,
     is_broken: AtomicBool,
 }
 
@@ -25,7 +25,7 @@ impl Rewriter {
         Self {
             mutant,
             hashes: Mutex::default(),
-            fill: Mutex::default(),
+            fills: Mutex::default(),
             is_broken: AtomicBool::new(false),
         }
     }
@@ -77,7 +77,10 @@ impl Rewriter {
         let faithful = String::from_utf8_lossy(script).into_owned();
         let hash = Script::new(&faithful).get_hash().as_bytes().to_vec();
         if faithful.contains(REPLACE) {
-            *self.fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash.clone());
+            self.fills
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(hash.clone());
         }
         let broken = match mutant.broken {
             Broken::Text(rule, broken) if faithful.contains(rule) => faithful.replace(rule, broken),
@@ -97,10 +100,17 @@ impl Rewriter {
         let Some((hash, args)) = args.split_first_mut() else {
             return;
         };
-        if let (Broken::Values, [_, key, .., value]) = (mutant.broken, args) {
-            let fill = self.fill.lock().unwrap_or_else(PoisonError::into_inner);
-            if fill.as_ref() == Some(hash) && forge(key, value) {
-                self.is_broken.store(true, Ordering::SeqCst);
+        if let (Broken::Values, Some((keys, args))) = (mutant.broken, args.split_first_mut()) {
+            let keys = std::str::from_utf8(keys).ok();
+            let keys = keys.and_then(|keys| keys.parse().ok()).unwrap_or(0);
+            let fills = self.fills.lock().unwrap_or_else(PoisonError::into_inner);
+            let (keys, args) = args.split_at_mut(keys.min(args.len()));
+            let values = args.chunks_mut(3).filter_map(<[_]>::last_mut);
+            if fills.contains(hash) {
+                for (key, value) in keys.iter().zip(values) {
+                    let is_forged = forge(key, value);
+                    self.is_broken.fetch_or(is_forged, Ordering::SeqCst);
+                }
             }
         }
         let hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -52,6 +52,7 @@ impl Caller {
             3 if takes_fences(key) => Kind::Through,
             4..6 => Kind::OrFail,
             6 => Kind::ByHand,
+            7 => Kind::Several,
             _ => Kind::Plain,
         };
         let fate = match self.random.u8(0..100) {
@@ -113,6 +114,7 @@ impl Caller {
                 }
                 Kind::Through => repository::change_through(&change, at).await,
                 Kind::ByHand => repository::change_by_hand(&change, at).await,
+                Kind::Several => repository::change_several(&change, keys.places()).await,
                 Kind::Pattern => repository::change_group(&change, at).await,
                 Kind::PatternOrFail => repository::change_group_or_fail(&change, at).await,
             }

@@ -7,12 +7,13 @@ use cache_runtime::{bypass, only_cached, refresh};
 use super::calling::{Outcome, run};
 use super::repository::{self, Failure};
 use super::source::Source;
+use super::switch::Position;
 use super::traffic::Caller;
 use crate::clock::Moment;
 use crate::keys::{KeySet, Place};
 use crate::knobs::{BRIEF_LIFE, COLD_KEYS, KEYS, SLOWEST_LOAD, grows_stale, is_tagged};
 use crate::mutants::Fault;
-use crate::record::{Asked, Ending, Found, Kind, Mutated, Read, Record};
+use crate::record::{Asked, Ending, Found, Kind, Mutated, Op, Read, Record};
 use crate::value::Entry;
 
 /// Which function reads.
@@ -124,27 +125,14 @@ impl Caller {
         let end = Moment::now();
         let found = match outcome {
             Outcome::Returned(Ok(Some(entry))) => found(key, &entry),
-            Outcome::Returned(Ok(None)) => Found::Unanswered,
-            Outcome::Returned(Err(Failure::Asked)) => Found::Failed,
-            Outcome::Returned(Err(error)) => Found::Broken(error.to_string()),
-            Outcome::Dropped(_) => Found::Dropped,
-            Outcome::Broken(how) => Found::Broken(how),
+            other => without_value(other),
         };
         if let Some(op) = refreshing {
-            let ending = match found {
-                Found::Version(_) if self.switch.was_on_since(position) => Ending::Returned,
-                Found::Version(_) => Ending::Off,
-                Found::Dropped => Ending::Dropped,
-                _ => Ending::Failed,
-            };
+            let all = std::slice::from_ref(&found);
+            let refreshed = self.refreshed((op, KeySet::one(key)), all, position, (start, end));
             self.journal.push(Record::Mutated(Mutated {
-                op,
-                keys: KeySet::one(key),
-                kind: Kind::Refresh,
-                decided: start,
-                end,
                 delivered,
-                ending,
+                ..refreshed
             }));
         }
         self.journal.push(Record::Read(Read {
@@ -152,11 +140,118 @@ impl Caller {
             start,
             end,
             found,
-            load: source.load_run(),
+            load: source.load_run(key),
             local: matches!(site, Site::Nearby | Site::NearbyForLong),
             asked,
+            several: false,
             review,
         }));
+    }
+
+    /// Reads several keys in one call.
+    pub(super) async fn read_several(&mut self) {
+        // What has tags or grows stale is read by functions of its own.
+        let keys = (0..KEYS).filter(|key| !is_tagged(*key) && !grows_stale(*key));
+        let cold = self.one_in(16);
+        let keys: KeySet = keys
+            .filter(|key| *key >= COLD_KEYS || cold)
+            .filter(|_| self.one_in(3))
+            .collect();
+        let mut places = keys.places();
+        // In any order: two of these are likely to want the same keys.
+        self.random.shuffle(&mut places);
+        let Some(first) = places.first().map(|at| at.key) else {
+            return;
+        };
+        let Reading {
+            ref source,
+            asked,
+            patience,
+            ..
+        } = Reading {
+            source: self.any_source(first),
+            ..self.reading()
+        };
+        let position = self.switch.position();
+        let start = Moment::now();
+        let refreshing = (asked == Asked::Refresh).then(|| self.begin(keys, start));
+        let call = repository::find_several(source, &places);
+        let call = async {
+            match asked {
+                Asked::Nothing => call.await.map(Some),
+                Asked::Refresh => refresh(call).await.map(Some),
+                Asked::Bypass => bypass(call).await.map(Some),
+                Asked::OnlyCached => only_cached(call).await.transpose(),
+            }
+        };
+        let outcome = run(call, patience, SLOWEST_LOAD * 2).await;
+        let delivered = refreshing.is_none() || self.journal.has_delivered();
+        let end = Moment::now();
+        let all: Vec<(u64, Found)> = match outcome {
+            Outcome::Returned(Ok(Some(entries))) => {
+                let found = |key| match entries.get(&Place::of(key)) {
+                    Some(entry) => found(key, entry),
+                    None => Found::Broken("left out".to_owned()),
+                };
+                keys.iter().map(|key| (key, found(key))).collect()
+            }
+            other => {
+                let found = without_value(other);
+                keys.iter().map(|key| (key, found.clone())).collect()
+            }
+        };
+        if let Some(op) = refreshing {
+            let found: Vec<_> = all.iter().map(|(_, found)| found.clone()).collect();
+            let refreshed = self.refreshed((op, keys), &found, position, (start, end));
+            self.journal.push(Record::Mutated(Mutated {
+                delivered,
+                ..refreshed
+            }));
+        }
+        for (key, found) in all {
+            self.journal.push(Record::Read(Read {
+                key,
+                start,
+                end,
+                found,
+                load: source.load_run(key),
+                local: false,
+                asked,
+                several: true,
+                review: false,
+            }));
+        }
+    }
+
+    /// What a refresh counts as that found this.
+    fn refreshed(
+        &self,
+        (op, keys): (Op, KeySet),
+        found: &[Found],
+        position: Position,
+        (start, end): (Moment, Moment),
+    ) -> Mutated {
+        let is_version = |found: &Found| matches!(found, Found::Version(_));
+        let ending = if found.iter().all(is_version) {
+            if self.switch.was_on_since(position) {
+                Ending::Returned
+            } else {
+                Ending::Off
+            }
+        } else if found.contains(&Found::Dropped) {
+            Ending::Dropped
+        } else {
+            Ending::Failed
+        };
+        Mutated {
+            op,
+            keys,
+            kind: Kind::Refresh,
+            decided: start,
+            end,
+            delivered: false,
+            ending,
+        }
     }
 
     fn site(&mut self, key: u64, review: bool) -> Site {
@@ -219,5 +314,16 @@ fn found(key: u64, entry: &Entry) -> Found {
         }
     } else {
         Found::Version(entry.version)
+    }
+}
+
+/// What a call has found that brought no value.
+fn without_value<T>(outcome: Outcome<Option<T>>) -> Found {
+    match outcome {
+        Outcome::Returned(Ok(_)) => Found::Unanswered,
+        Outcome::Returned(Err(Failure::Asked)) => Found::Failed,
+        Outcome::Returned(Err(error)) => Found::Broken(error.to_string()),
+        Outcome::Dropped(_) => Found::Dropped,
+        Outcome::Broken(how) => Found::Broken(how),
     }
 }

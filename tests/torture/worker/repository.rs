@@ -1,5 +1,6 @@
 //! The annotated functions, as a service has them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -54,6 +55,15 @@ pub(super) async fn find(source: &Source, at: Place) -> Result<Entry, Failure> {
 #[cached(key = "hot:<at.group>:<at.key>", ttl = source.life(), skip(source))]
 pub(super) async fn find_briefly(source: &Source, at: Place) -> Result<Entry, Failure> {
     source.load(at.key).await
+}
+
+/// The same slots, several at a time.
+#[cached(batch, key = "hot:<at.group>:<at.key>", ttl = source.life(), skip(source))]
+pub(super) async fn find_several(
+    source: &Source,
+    places: &[Place],
+) -> Result<HashMap<Place, Entry>, Failure> {
+    source.load_all(places).await
 }
 
 /// Slots that only a pattern names: else their tag alone tells that they are void.
@@ -188,6 +198,12 @@ pub(super) async fn change_through(change: &Change, at: Place) -> Result<u64, Fa
     value = |version| Entry::new(at.key, *version),
 )]
 pub(super) async fn change_through_tagged(change: &Change, at: Place) -> Result<u64, Failure> {
+    change.carry_out().await
+}
+
+/// Of several keys.
+#[invalidates("hot:<places.group>:<places.key>", tag = "of:<places.key>")]
+pub(super) async fn change_several(change: &Change, places: Vec<Place>) -> Result<u64, Failure> {
     change.carry_out().await
 }
 

@@ -1,11 +1,15 @@
 //! One load.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use super::repository::Failure;
 use crate::clock::Moment;
 use crate::database::{Ask, Database};
+use crate::keys::Place;
 use crate::record::Load;
 use crate::value::Entry;
 
@@ -20,12 +24,13 @@ pub(super) struct Source {
     fails: bool,
     /// How long what it brings lives.
     life: Duration,
-    load: Arc<Mutex<Option<Load>>>,
+    loads: Arc<Mutex<Vec<(u64, Load)>>>,
 }
 
 /// Notes a load also if it is dropped.
 struct Running<'a> {
     source: &'a Source,
+    key: u64,
     from: Moment,
     version: Option<u64>,
 }
@@ -37,11 +42,11 @@ impl Drop for Running<'_> {
             to: Moment::now(),
             version: self.version,
         };
-        *self
-            .source
-            .load
+        self.source
+            .loads
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(load);
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((self.key, load));
     }
 }
 
@@ -59,13 +64,15 @@ impl Source {
             back,
             fails,
             life,
-            load: Arc::default(),
+            loads: Arc::default(),
         }
     }
 
-    /// The load that was run, if one was.
-    pub(super) fn load_run(&self) -> Option<Load> {
-        *self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The load of this key that was run, if one was.
+    pub(super) fn load_run(&self, key: u64) -> Option<Load> {
+        let loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = loads.iter().find(|(of, _)| *of == key);
+        own.map(|(_, load)| *load)
     }
 
     pub(super) fn life(&self) -> Duration {
@@ -73,16 +80,35 @@ impl Source {
     }
 
     pub(super) async fn load(&self, key: u64) -> Result<Entry, Failure> {
-        let mut running = Running {
+        let loaded = self.load_all(&[Place::of(key)]).await?;
+        loaded.into_values().next().ok_or(Failure::Asked)
+    }
+
+    /// One load of several keys.
+    pub(super) async fn load_all(
+        &self,
+        places: &[Place],
+    ) -> Result<HashMap<Place, Entry>, Failure> {
+        let from = Moment::now();
+        let running = places.iter().map(|at| Running {
             source: self,
-            from: Moment::now(),
+            key: at.key,
+            from,
             version: None,
-        };
+        });
+        let mut running: Vec<_> = running.collect();
         tokio::time::sleep(self.there).await;
-        let version = self.database.ask(Ask::Read { key }).await;
+        let asked = places
+            .iter()
+            .map(|at| self.database.ask(Ask::Read { key: at.key }));
+        let versions = join_all(asked).await;
         tokio::time::sleep(self.back).await;
-        let version = version.filter(|_| !self.fails).ok_or(Failure::Asked)?;
-        running.version = Some(version);
-        Ok(Entry::new(key, version))
+        let mut loaded = HashMap::new();
+        for ((at, running), version) in places.iter().zip(&mut running).zip(versions) {
+            let version = version.filter(|_| !self.fails).ok_or(Failure::Asked)?;
+            running.version = Some(version);
+            loaded.insert(*at, Entry::new(at.key, version));
+        }
+        Ok(loaded)
     }
 }

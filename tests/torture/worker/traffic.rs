@@ -30,8 +30,12 @@ impl Caller {
             let think = self.up_to(THINK);
             tokio::time::sleep(think).await;
             if self.random.u8(0..100) < 98 {
-                let reading = self.reading();
-                self.read(reading).await;
+                if self.one_in(12) {
+                    self.read_several().await;
+                } else {
+                    let reading = self.reading();
+                    self.read(reading).await;
+                }
                 continue;
             }
             match self.random.u32(0..1000) {

@@ -3,6 +3,7 @@
 mod batch;
 mod connection;
 mod generation;
+mod many;
 mod pattern;
 mod script;
 mod tracking;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redis::{Script, ScriptInvocation};
+use redis::aio::ConnectionManager;
+use redis::{Cmd, RedisResult, Script, ScriptInvocation, ToRedisArgs};
 
 use super::generation::{Generation, SlotName};
 use super::wire;
@@ -26,9 +27,11 @@ macro_rules! scripts {
     };
 }
 scripts! {
-    acquire: "acquire";
+    acquire: "take", "acquire";
+    acquire_all: "take", "acquire_all";
     renew: "renew";
-    replace: "replace";
+    replace: "swap", "replace";
+    replace_all: "swap", "replace_all";
     release: "release";
     invalidate: "fence", "invalidate";
     sweep: "fence", "sweep";
@@ -48,10 +51,43 @@ impl Scripts {
         step: &Step<Payload>,
         ttl: Duration,
     ) -> Option<ScriptInvocation<'_>> {
-        let milliseconds = u64::try_from(ttl.as_millis())
-            .unwrap_or(u64::MAX)
-            .clamp(1, MAX_MILLISECONDS);
-        let script = match step {
+        let mut call = self.script_of(step)?.key(slot);
+        arguments(step, ttl, &mut call);
+        Some(call)
+    }
+
+    /// One script for several steps that take leases, or that fill. It fails where the server does not know the script yet.
+    pub(super) fn of_all<'s>(
+        &self,
+        steps: impl Iterator<Item = (SlotName<'s>, &'s Step<Payload>, Duration)>,
+    ) -> Cmd {
+        let (mut script, mut keys) = (&self.acquire_all, Vec::new());
+        let mut rest = Given(Vec::new());
+        for (slot, step, ttl) in steps {
+            if matches!(step, Step::Fill(..) | Step::Refresh { .. }) {
+                script = &self.replace_all;
+            }
+            keys.push(slot);
+            arguments(step, ttl, &mut rest);
+        }
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+        for argument in rest.0 {
+            command.arg(argument);
+        }
+        command
+    }
+
+    /// Tells the server the scripts for several steps.
+    pub(super) async fn load(&self, manager: &mut ConnectionManager) -> RedisResult<()> {
+        for script in [&self.acquire_all, &self.replace_all] {
+            let _: String = script.load_async(manager).await?;
+        }
+        Ok(())
+    }
+
+    fn script_of(&self, step: &Step<Payload>) -> Option<&Script> {
+        Some(match step {
             Step::Read | Step::Expire => return None,
             Step::Acquire { .. } => &self.acquire,
             Step::Renew(_) => &self.renew,
@@ -62,42 +98,7 @@ impl Scripts {
             Step::Hold(_) => &self.hold,
             Step::Lower(_) => &self.lower,
             Step::Put(..) => &self.put,
-        };
-        let mut call = script.key(slot);
-        match step {
-            Step::Read | Step::Invalidate | Step::Expire => {}
-            Step::Acquire { lease, over } => {
-                let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
-                call.arg(&lease.as_bytes()[..]).arg(milliseconds).arg(over);
-            }
-            Step::Renew(token) => {
-                call.arg(&token.as_bytes()[..]).arg(milliseconds);
-            }
-            Step::Raise(token) | Step::Hold(token) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(Fence::MAX_TOKENS);
-            }
-            Step::Fill(lease, value) => {
-                call.arg(&wire::lease(*lease)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*lease, sealed(value)));
-            }
-            Step::Refresh { token, next, value } => {
-                call.arg(&wire::value_prefix(*token)[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*next, sealed(value)));
-            }
-            Step::Release(token) | Step::Lower(token) => {
-                call.arg(&token.as_bytes()[..]);
-            }
-            Step::Put(token, value) => {
-                call.arg(&token.as_bytes()[..])
-                    .arg(milliseconds)
-                    .arg(wire::value(*token, sealed(value)));
-            }
-        }
-        Some(call)
+        })
     }
 
     /// Looks at so many keys of a server, from a cursor on, and invalidates those that match.
@@ -125,6 +126,67 @@ impl Scripts {
         let mut call = self.settle.key(record);
         call.arg(generation.checked());
         call
+    }
+}
+
+/// What is handed to a script: by itself, or along with others.
+trait Arguments {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self;
+}
+
+impl Arguments for ScriptInvocation<'_> {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.arg(argument)
+    }
+}
+
+/// Arguments that stand behind the keys of several.
+struct Given(Vec<Vec<u8>>);
+
+impl Arguments for Given {
+    fn put(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        argument.write_redis_args(&mut self.0);
+        self
+    }
+}
+
+/// Hands a step's arguments to its script.
+fn arguments(step: &Step<Payload>, ttl: Duration, call: &mut impl Arguments) {
+    let milliseconds = u64::try_from(ttl.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, MAX_MILLISECONDS);
+    match step {
+        Step::Read | Step::Invalidate | Step::Expire => {}
+        Step::Acquire { lease, over } => {
+            let over = over.as_ref().map_or(&[][..], |token| token.as_bytes());
+            call.put(&lease.as_bytes()[..]).put(milliseconds).put(over);
+        }
+        Step::Renew(token) => {
+            call.put(&token.as_bytes()[..]).put(milliseconds);
+        }
+        Step::Raise(token) | Step::Hold(token) => {
+            call.put(&token.as_bytes()[..])
+                .put(milliseconds)
+                .put(Fence::MAX_TOKENS);
+        }
+        Step::Fill(lease, value) => {
+            call.put(&wire::lease(*lease)[..])
+                .put(milliseconds)
+                .put(wire::value(*lease, sealed(value)));
+        }
+        Step::Refresh { token, next, value } => {
+            call.put(&wire::value_prefix(*token)[..])
+                .put(milliseconds)
+                .put(wire::value(*next, sealed(value)));
+        }
+        Step::Release(token) | Step::Lower(token) => {
+            call.put(&token.as_bytes()[..]);
+        }
+        Step::Put(token, value) => {
+            call.put(&token.as_bytes()[..])
+                .put(milliseconds)
+                .put(wire::value(*token, sealed(value)));
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Users: read with most requests, rarely changed.
 
+use std::collections::HashMap;
+
 use cache_runtime::{cached, invalidates};
+
+use serde_json::json;
 
 use super::Repository;
 use crate::error::DbError;
@@ -20,6 +24,40 @@ impl Repository {
                 .fetch_optional(&self.database)
                 .await?;
         Ok(user)
+    }
+
+    /// The users with these ids, as far as there are any. The entries are those of [`find_user`](Self::find_user).
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    #[cached(batch, key = "user:<id>", ttl = "1h")]
+    pub async fn find_users(&self, ids: &[i64]) -> Result<HashMap<i64, User>, DbError> {
+        let users: Vec<User> = sqlx::query_as(
+            "SELECT id, name, email, created_on, revision FROM users \
+             WHERE id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.database)
+        .await?;
+        Ok(users.into_iter().map(|user| (user.id, user)).collect())
+    }
+
+    /// Takes their names and addresses from users, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    #[invalidates("user:<ids>")]
+    pub async fn anonymise_users(&self, ids: &[i64]) -> Result<u64, DbError> {
+        let done = sqlx::query(
+            "UPDATE users SET name = 'Anonymous', email = 'anonymous' || id || '@example.invalid', \
+             revision = revision + 1 WHERE id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(ids).to_string())
+        .execute(&self.database)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// Gives a user another name and returns the user with it.

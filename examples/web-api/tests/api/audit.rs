@@ -6,5 +6,5 @@ fn the_keys_are_in_order() {
     audit.assert_clean();
     // Every kind of data is invalidated by something.
     assert!(audit.findings().is_empty(), "{audit}");
-    assert_eq!(audit.map().uses().count(), 12, "{}", audit.map());
+    assert_eq!(audit.map().uses().count(), 14, "{}", audit.map());
 }

@@ -35,7 +35,7 @@ async fn the_stats_show_every_annotated_function() -> anyhow::Result<()> {
     let sites = body["cache"]["call_sites"]
         .as_array()
         .context("no call sites")?;
-    assert_eq!(sites.len(), 10);
+    assert_eq!(sites.len(), 12);
     let find_user = sites
         .iter()
         .find(|site| site["function"] == "web_api::repository::users::find_user")

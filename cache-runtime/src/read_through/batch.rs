@@ -1,0 +1,612 @@
+//! One call for several keys: one look at all of them, and one run of the body for those that are missing.
+//!
+//! To the store and to other callers, each key is a call of its own, with its own lease, flight and fill. What is done for all of them
+//! together is the look, and the body.
+//!
+//! **Nobody waits while holding a lease.** A key that another loads is waited for while the body runs, and after it. If nothing comes of that
+//! load, the body runs once more, for such keys. Otherwise two calls could wait for each other:
+//!
+//! 1. A leads key 1, B leads key 2.
+//! 2. A wants key 2, too, and waits for B before it runs its body; B wants key 1, and waits for A.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::loading::{Loading, Next, To};
+use super::together::{Missing, acquire_all, look_at_all, make_generations, renewal, store_all};
+use super::{Call, Looked, Turn, load_or_wait};
+use crate::cache::Inner;
+use crate::codec::Codec;
+use crate::control::{self, Asked};
+use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
+use crate::form::Form;
+use crate::key::{KeyWriter, RenderedKey};
+use crate::outcome::{CacheValue, ErrorSharing, Outcome, ResultOfOption};
+use crate::policy::Policy;
+use crate::race::{Pool, together};
+use crate::slot::{Reply, Step};
+use crate::stats::Count;
+use crate::storing::Selects;
+use crate::switch::Mode;
+use crate::tags::{self, Tags};
+use crate::tally::{At, Tally};
+use crate::transaction::{self, Mutating};
+
+/// A call of a function with `batch`, before anything was looked at.
+pub struct Batch<'c, K> {
+    ids: Vec<K>,
+    /// `None`: with the body alone.
+    through: Option<Through<'c>>,
+}
+
+/// How it goes through the cache.
+struct Through<'c> {
+    inner: &'c Arc<Inner>,
+    at: At,
+    asked: Asked,
+    policy: Policy,
+    /// One for each of the ids, no two of them equal.
+    keys: Vec<RenderedKey>,
+    tags: Vec<Tags>,
+}
+
+/// The tags of one key.
+pub struct OneKey<'b> {
+    inner: &'b Inner,
+    tags: &'b mut Tags,
+}
+
+impl OneKey<'_> {
+    /// Adds a tag.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.tags.add(tags::key(self.inner, write));
+    }
+}
+
+impl<'c, K> Batch<'c, K> {
+    /// Begins a call. An id that makes the key of an earlier one is left out.
+    pub(crate) fn begin(
+        inner: &'c Arc<Inner>,
+        at: At,
+        policy: Option<Policy>,
+        ids: Vec<K>,
+        write: impl Fn(&K, &mut KeyWriter),
+    ) -> Self {
+        let Some(policy) = policy else {
+            return Self { ids, through: None };
+        };
+        let asked = control::asked();
+        match (asked, inner.mode() == Mode::On) {
+            (Asked::Nothing | Asked::OnlyCached | Asked::Refresh | Asked::Transaction, true)
+            | (Asked::OnlyCached, false) => {}
+            (Asked::Bypass | Asked::RefreshInTransaction, true) => {
+                if asked == Asked::RefreshInTransaction
+                    && let Some(transaction) = transaction::around(inner)
+                {
+                    let keys = ids
+                        .iter()
+                        .map(|id| inner.render(|writer| write(id, writer)));
+                    let mutating = Mutating {
+                        keys: &keys.collect::<Vec<_>>(),
+                        patterns: &[],
+                        at,
+                    };
+                    transaction.hold_back(&mutating, false);
+                }
+                let tally = Tally::new(inner, at);
+                tally.add_for_each(Count::bypasses_asked, ids.len());
+                tally.add_for_each(Count::loads, ids.len());
+                return Self { ids, through: None };
+            }
+            (
+                Asked::Nothing
+                | Asked::Bypass
+                | Asked::Refresh
+                | Asked::Transaction
+                | Asked::RefreshInTransaction,
+                false,
+            ) => {
+                return Self { ids, through: None };
+            }
+        }
+        let all = ids
+            .iter()
+            .map(|id| inner.render(|writer| write(id, writer)));
+        let all: Vec<RenderedKey> = all.collect();
+        let mut seen = HashSet::with_capacity(all.len());
+        let is_first: Vec<bool> = all.iter().map(|key| seen.insert(key.as_bytes())).collect();
+        let firsts = is_first.iter().copied();
+        let ids = ids.into_iter().zip(firsts.clone());
+        let ids = ids
+            .filter_map(|(id, is_first)| is_first.then_some(id))
+            .collect();
+        drop(seen);
+        let keys = all.into_iter().zip(firsts);
+        let keys: Vec<_> = keys
+            .filter_map(|(key, is_first)| is_first.then_some(key))
+            .collect();
+        let through = Through {
+            inner,
+            at,
+            asked,
+            policy,
+            tags: vec![Tags::default(); keys.len()],
+            keys,
+        };
+        Self {
+            ids,
+            through: Some(through),
+        }
+    }
+
+    /// Adds tags to what is stored under each key.
+    #[must_use]
+    pub fn tagged(mut self, tag: impl Fn(&K, &mut OneKey<'_>)) -> Self {
+        if let Some(Through { inner, tags, .. }) = &mut self.through {
+            for (id, tags) in self.ids.iter().zip(tags) {
+                tag(id, &mut OneKey { inner, tags });
+            }
+        }
+        self
+    }
+
+    /// Sets how long lives what this call stores.
+    #[must_use]
+    pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Some(through) = &mut self.through {
+            through.policy = through.policy.living(ttl());
+        }
+        self
+    }
+}
+
+/// What one key comes to.
+type One<T> = Result<Option<T>, Captured>;
+
+/// An error of the body, as far as it can be handed to others.
+#[derive(Clone)]
+struct Captured(Option<Arc<dyn Any + Send + Sync>>);
+
+/// Hands on errors that are captured already.
+struct Forwarding<C, E>(C, PhantomData<fn() -> E>);
+
+impl<C: Copy, E> Clone for Forwarding<C, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Copy, E> Copy for Forwarding<C, E> {}
+
+impl<C: ErrorSharing<E>, E> ErrorSharing<Captured> for Forwarding<C, E> {
+    fn capture(&self, error: &Captured) -> Option<Arc<dyn Any + Send + Sync>> {
+        error.0.clone()
+    }
+    fn restore(&self, shared: &Arc<dyn Any + Send + Sync>) -> Option<Captured> {
+        // One of another function may be of another type.
+        self.0.restore(shared)?;
+        Some(Captured(Some(shared.clone())))
+    }
+}
+
+/// The load of one key.
+type Load<'c, 'w, R, S, C, W> = (
+    KeyOf<R, S>,
+    Box<Loading<'c, One<ValueOf<R, S>>, Forwarding<C, <R as Outcome<S>>::Error>, &'w W>>,
+);
+
+/// How a call for one key goes on.
+type Goes<'c, 'w, R, S, C, W> =
+    Next<'c, One<ValueOf<R, S>>, Forwarding<C, <R as Outcome<S>>::Error>, &'w W>;
+
+/// A call after the first look: what was found, and what is to be loaded.
+pub struct Loads<'c, 'w, R, S, C, D, F, W>
+where
+    R: ManyOutcome<S>,
+{
+    /// With the body alone, for these.
+    plain: Option<Vec<KeyOf<R, S>>>,
+    sharing: Forwarding<C, R::Error>,
+    storing: &'w W,
+    found: R::Value,
+    /// To be loaded by the next run of the body.
+    ready: Vec<Load<'c, 'w, R, S, C, W>>,
+    /// Loaded by the one that goes on.
+    running: Vec<Load<'c, 'w, R, S, C, W>>,
+    /// Loaded by others.
+    waiting: Vec<(KeyOf<R, S>, Call<'c>, Looked)>,
+    /// The error of another's load of one of them.
+    failed: Option<R::Error>,
+    form: PhantomData<fn() -> (D, F)>,
+}
+
+/// The keys that others load.
+pub struct Others<F: Future>(Pool<F>);
+
+/// How a call for one of them goes on.
+pub struct Ended<'c, 'w, R: ManyOutcome<S>, S, C, W>(KeyOf<R, S>, Goes<'c, 'w, R, S, C, W>);
+
+#[allow(private_bounds, reason = "nobody needs to name it")]
+impl<'c, 'w, R, S, C, D, F, W> Loads<'c, 'w, R, S, C, D, F, W>
+where
+    R: ManyOutcome<S>,
+    KeyOf<R, S>: Clone,
+    ValueOf<R, S>: CacheValue,
+    C: ErrorSharing<R::Error> + Copy,
+    D: Codec,
+    F: Form,
+    W: Selects<ValueOf<R, S>>,
+{
+    /// Looks for all values.
+    ///
+    /// # Cancel safety
+    ///
+    /// Leases that it has taken are given back.
+    pub(crate) async fn look(batch: Batch<'c, KeyOf<R, S>>, sharing: C, storing: &'w W) -> Self {
+        let mut loads = Self {
+            plain: None,
+            sharing: Forwarding(sharing, PhantomData),
+            storing,
+            found: R::Value::default(),
+            ready: Vec::new(),
+            running: Vec::new(),
+            waiting: Vec::new(),
+            failed: None,
+            form: PhantomData,
+        };
+        let Some(through) = batch.through else {
+            loads.plain = Some(batch.ids);
+            return loads;
+        };
+        let Through {
+            inner,
+            at,
+            asked,
+            policy,
+            keys,
+            tags,
+        } = through;
+        let tally = Tally::new(inner, at);
+        loads.found.reserve(keys.len());
+        let is_answered = asked != Asked::Refresh && inner.mode() == Mode::On;
+        let mut calls = Vec::new();
+        for (id, (key, tags)) in batch.ids.into_iter().zip(keys.into_iter().zip(tags)) {
+            if is_answered
+                && !transaction::holds(inner, &key)
+                && let Some((hit, tier)) =
+                    inner.at_hand::<One<_>, ResultOfOption>(key.as_bytes(), policy)
+            {
+                tally.add(tier);
+                loads.find(id, hit);
+            } else {
+                let call = Call::new(inner, key, policy, tally, asked);
+                calls.push((id, call.with_tags(tags)));
+            }
+        }
+        if !calls.is_empty() {
+            // Boxed: what is at hand in this process needs none of it.
+            Box::pin(loads.look_further(inner, asked, calls)).await;
+        }
+        loads
+    }
+
+    fn find(&mut self, id: KeyOf<R, S>, found: One<ValueOf<R, S>>) {
+        match found {
+            Ok(Some(value)) => self.found.put(id, value),
+            // Known to be absent.
+            Ok(None) => {}
+            Err(Captured(error)) => {
+                self.failed = error.and_then(|error| self.sharing.0.restore(&error));
+            }
+        }
+    }
+
+    /// Looks for the values that are not at hand, and takes the leases of those that are nowhere.
+    async fn look_further(
+        &mut self,
+        inner: &Inner,
+        asked: Asked,
+        mut calls: Vec<(KeyOf<R, S>, Call<'c>)>,
+    ) {
+        // What a transaction around has mutated is not looked for.
+        let may_be_held = matches!(asked, Asked::Transaction | Asked::OnlyCached);
+        let held_back = calls.extract_if(.., |(_, call)| may_be_held && call.is_held_back());
+        let held_back: Vec<_> = held_back.collect();
+        let looked = if inner.mode() == Mode::On {
+            look_at_all(inner, &mut calls).await
+        } else {
+            calls.iter().map(|_| Ok(Reply::Miss)).collect()
+        };
+        let (mut empty, mut missing, mut older) = (Vec::new(), Vec::new(), Vec::new());
+        for ((id, mut call), looked) in calls.into_iter().zip(looked) {
+            let (count, to) = match (looked, asked) {
+                (Ok(Reply::Hit(token, _)), Asked::Refresh) => {
+                    (Count::refreshes, To::Replace(token))
+                }
+                (Ok(Reply::Hit(token, payload)), _) => {
+                    match call.hit::<_, ResultOfOption, D, F>(token, &payload, self.storing) {
+                        Some(hit) => self.find(id, hit),
+                        None => empty.push((id, call)),
+                    }
+                    continue;
+                }
+                // See what a refresh of a single key does.
+                (Ok(Reply::Miss | Reply::Leased(_)), Asked::Refresh) => {
+                    older.push((id, call));
+                    continue;
+                }
+                (Ok(Reply::Miss | Reply::Leased(_)), Asked::Transaction) => {
+                    (Count::bypasses_transaction, To::Return)
+                }
+                (Ok(Reply::Miss), _) => {
+                    empty.push((id, call));
+                    continue;
+                }
+                (Ok(Reply::Leased(token)), _) => {
+                    self.waiting.push((id, call, Ok(Reply::Leased(token))));
+                    continue;
+                }
+                (Ok(_), Asked::Refresh) => (Count::bypasses_fenced, To::Drop),
+                (Err(reason), Asked::Refresh) => (reason, To::Drop),
+                (Ok(_), _) => (Count::bypasses_fenced, To::Return),
+                (Err(reason), _) => (reason, To::Return),
+            };
+            missing.push(Missing {
+                id,
+                call,
+                to,
+                count,
+            });
+        }
+        empty.extend(held_back);
+        if asked == Asked::OnlyCached {
+            return self.give_up(empty, missing).await;
+        }
+        // Nor is anything stored within one.
+        if asked == Asked::Transaction {
+            missing.extend(empty.into_iter().map(|(id, call)| Missing {
+                id,
+                call,
+                to: To::Return,
+                count: Count::bypasses_transaction,
+            }));
+            return self.begin(missing).await;
+        }
+        let dropped = together(older.into_iter().map(|(id, mut call)| async move {
+            let dropped = call.step(Step::Invalidate, Duration::ZERO).await.is_ok();
+            (id, call, dropped)
+        }));
+        for (id, call, is_dropped) in dropped.await {
+            if is_dropped {
+                empty.push((id, call));
+            } else {
+                missing.push(Missing {
+                    id,
+                    call,
+                    to: To::Drop,
+                    count: Count::bypasses_store,
+                });
+            }
+        }
+        self.acquire(empty, &mut missing).await;
+        make_generations(inner, &mut missing).await;
+        self.begin(missing).await;
+    }
+
+    /// Takes the leases of keys that were found empty.
+    async fn acquire(
+        &mut self,
+        empty: Vec<(KeyOf<R, S>, Call<'c>)>,
+        missing: &mut Vec<Missing<'c, KeyOf<R, S>>>,
+    ) {
+        for (id, call, acquired) in acquire_all(empty).await {
+            let (count, to) = match acquired {
+                Ok(Turn::Lead(lease)) => (Count::misses, To::Fill(lease)),
+                Ok(Turn::Alone(reason)) => (reason, To::Return),
+                // Another was faster.
+                Ok(Turn::Hit(token, payload)) => {
+                    self.waiting
+                        .push((id, call, Ok(Reply::Hit(token, payload))));
+                    continue;
+                }
+                Err(token) => {
+                    self.waiting.push((id, call, Ok(Reply::Leased(token))));
+                    continue;
+                }
+                Ok(Turn::Landed(_)) => continue,
+            };
+            missing.push(Missing {
+                id,
+                call,
+                to,
+                count,
+            });
+        }
+    }
+
+    /// Begins the loads.
+    async fn begin(&mut self, missing: Vec<Missing<'c, KeyOf<R, S>>>) {
+        let (sharing, storing) = (self.sharing, self.storing);
+        let begun = together(missing.into_iter().map(|missing| async move {
+            missing.call.tally.add(missing.count);
+            let load = Loading::begin(missing.call, sharing, storing, missing.to).await;
+            (missing.id, Box::new(load))
+        }));
+        self.ready.extend(begun.await);
+    }
+
+    /// Tells the [`only_cached`](crate::only_cached) around this call that something is missing. The body runs only where the call was
+    /// carried out of there.
+    async fn give_up(
+        &mut self,
+        empty: Vec<(KeyOf<R, S>, Call<'c>)>,
+        missing: Vec<Missing<'c, KeyOf<R, S>>>,
+    ) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let waiting = waiting.map(|(id, call, _)| (id, call));
+        let missing = missing
+            .into_iter()
+            .map(|missing| (missing.id, missing.call));
+        let missing: Vec<_> = empty.into_iter().chain(waiting).chain(missing).collect();
+        let Some((_, first)) = missing.first() else {
+            return;
+        };
+        let tally = first.tally;
+        tally.add_for_each(Count::unanswered, missing.len());
+        control::unanswered().await;
+        let (sharing, storing) = (self.sharing, self.storing);
+        let loads = missing.into_iter().map(|(id, call)| {
+            let load = Loading::uncounted(call, sharing, storing);
+            (id, Box::new(load))
+        });
+        self.ready.extend(loads);
+    }
+
+    /// The calls for the keys that others load.
+    pub fn others(
+        &mut self,
+    ) -> Others<impl Future<Output = Ended<'c, 'w, R, S, C, W>> + use<'c, 'w, R, S, C, D, F, W>>
+    {
+        let (sharing, storing) = (self.sharing, self.storing);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        Others(Pool::of(waiting.map(|(id, call, looked)| async move {
+            let next =
+                load_or_wait::<_, ResultOfOption, _, D, F, _>(call, Some(looked), sharing, storing);
+            Ended(id, next.await)
+        })))
+    }
+
+    /// What the body is to load next; `None` if it is not to run any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Leases that it has taken are given back.
+    pub async fn next<O>(&mut self, others: &mut Others<O>) -> Option<Vec<KeyOf<R, S>>>
+    where
+        O: Future<Output = Ended<'c, 'w, R, S, C, W>>,
+    {
+        if let Some(ids) = &self.plain {
+            return Some(ids.clone());
+        }
+        while self.failed.is_none() {
+            if !self.ready.is_empty() {
+                self.running = std::mem::take(&mut self.ready);
+                return Some(self.running.iter().map(|(id, _)| id.clone()).collect());
+            }
+            let ended = others.0.some().await;
+            if ended.is_empty() {
+                break;
+            }
+            for Ended(id, next) in ended {
+                match next {
+                    Next::Answer(answer) => self.find(id, answer),
+                    Next::Load(load) => self.ready.push((id, load)),
+                }
+            }
+        }
+        None
+    }
+
+    /// What is to be done while the body runs. Never ends.
+    pub fn meanwhile<O: Future>(&self, others: &mut Others<O>) -> impl Future<Output = ()> {
+        let leases = self.running.iter().filter_map(|(_, load)| {
+            let lease = load.lease()?;
+            Some((lease.seat.key().clone(), lease.seat.token()))
+        });
+        let leases: Vec<_> = leases.collect();
+        let inner = self.running.first().map(|(_, load)| load.inner().clone());
+        async move {
+            let (mut renewal, mut others) = (pin!(renewal(inner, leases)), pin!(others.0.go_on()));
+            std::future::poll_fn(move |context| {
+                // Neither ends.
+                let _ = renewal.as_mut().poll(context);
+                let _ = others.as_mut().poll(context);
+                Poll::<()>::Pending
+            })
+            .await;
+        }
+    }
+
+    /// Stores what the body has returned. If the call ends with that, it is given back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Each value is stored or not, and no lease stays.
+    pub async fn store(&mut self, returned: R) -> Option<R> {
+        if self.plain.is_some() {
+            return Some(returned);
+        }
+        let running = std::mem::take(&mut self.running).into_iter();
+        // Boxed, here and below: it is several times as large as what stands here while the body runs.
+        match returned.split() {
+            Err(error) => {
+                let failed = Err(Captured(self.sharing.0.capture(&error)));
+                let done = running.map(|(_, load)| load.done::<ResultOfOption, D, F>(&failed));
+                let done = done.collect();
+                Box::pin(store_all(done)).await;
+                Some(R::from_error(error))
+            }
+            Ok(mut map) => {
+                let mut done = Vec::with_capacity(running.len());
+                for (id, load) in running {
+                    let entry = map.take(&id);
+                    let (id, value) = entry.map_or((id, None), |(id, value)| (id, Some(value)));
+                    let value = Ok(value);
+                    done.push(load.done::<ResultOfOption, D, F>(&value));
+                    self.find(id, value);
+                }
+                Box::pin(store_all(done)).await;
+                // What was not asked for is returned as it would be by the plain function.
+                for (id, value) in map {
+                    self.found.put(id, value);
+                }
+                None
+            }
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn end(self) -> R {
+        match self.failed {
+            Some(error) => R::from_error(error),
+            None => R::of(self.found),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Batch<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Batch")
+    }
+}
+
+impl fmt::Debug for OneKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OneKey")
+    }
+}
+
+impl<R: ManyOutcome<S>, S, C, D, F, W> fmt::Debug for Loads<'_, '_, R, S, C, D, F, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loads")
+    }
+}
+
+impl<R: ManyOutcome<S>, S, C, W> fmt::Debug for Ended<'_, '_, R, S, C, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ended")
+    }
+}
+
+impl<F: Future> fmt::Debug for Others<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Others")
+    }
+}
