@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cache_runtime::{
     Cache, CacheConfig, InvalidationError, Key, Policy, cached, global, install, invalidates,
+    transaction, try_transaction,
 };
 use cache_tests::{RedisServer, cut, eventually};
 use tokio::sync::{Mutex, MutexGuard, oneshot};
@@ -135,6 +136,28 @@ async fn a_fence_is_renewed_while_its_mutation_runs() {
     mutation.await.expect("it ends").expect("it succeeds");
     assert_eq!(read(id, 3).await, 3);
     assert_eq!(read(id, 4).await, 3, "a hit again");
+}
+
+/// Its mutation has ended long before.
+#[tokio::test]
+async fn a_fence_is_renewed_until_its_transaction_ends() {
+    let _turn = server().await;
+    let id = fresh();
+    let (go_on, goes_on) = oneshot::channel::<()>();
+    let scope = tokio::spawn(transaction(async move {
+        fenced(id, async || Ok(0)).await.expect("it succeeds");
+        let _ = goes_on.await;
+    }));
+    eventually("the fence is up", async || mark_of_slot(id) == Some(0xFA)).await;
+    // Longer than a fence lives: that is the point.
+    let raised = tokio::time::Instant::now();
+    while raised.elapsed() < FENCE + FENCE / 2 {
+        assert_eq!(mark_of_slot(id), Some(0xFA), "a fence");
+        tokio::time::sleep(FENCE / 20).await;
+    }
+    go_on.send(()).expect("it waits");
+    scope.await.expect("it ends");
+    assert_eq!(mark_of_slot(id), None, "lowered");
 }
 
 /// A commit that is on its way to the database may arrive after the caller is gone.
@@ -268,6 +291,60 @@ async fn a_fenced_mutation_proceeds_without_its_fence() {
     assert_eq!(read(id, 2).await, 2);
 }
 
+/// Before anything was committed, in either way.
+#[tokio::test]
+async fn asked_to_fail_a_mutation_within_a_transaction_can_be_rolled_back() {
+    let _turn = server().await;
+    let id = fresh();
+    read(id, 1).await;
+    SERVER.freeze();
+    let rolled_back = try_transaction(async {
+        assert_eq!(
+            or_fail(id, async || Ok(7)).await,
+            Err(Failure::NotInForce(7))
+        );
+        fenced_or_fail(id, async || panic!("it must not begin")).await
+    })
+    .await;
+    assert_eq!(rolled_back, Err(Failure::NotBegun));
+    assert_eq!(read(id, 2).await, 2, "this process knows");
+    SERVER.thaw();
+    eventually("it is delivered", async || global().undelivered() == 0).await;
+    eventually("the fence expires", async || is_cached(id).await).await;
+}
+
+/// More than are sent in one go. Nobody waits for each part of it.
+#[tokio::test]
+async fn what_a_frozen_store_does_not_take_of_a_transaction_is_queued() {
+    let _turn = server().await;
+    let ids: Vec<u64> = (0..600).map(|_| fresh()).collect();
+    for &id in &ids {
+        read(id, 1).await;
+    }
+    let failed = global().stats().store_errors;
+    transaction(async {
+        for &id in &ids {
+            change(id).await;
+        }
+        SERVER.freeze();
+    })
+    .await;
+    assert_eq!(global().undelivered(), ids.len());
+    let failed = global().stats().store_errors - failed;
+    assert!(failed < 300, "{failed} steps were tried");
+    for &id in &ids {
+        assert_eq!(read(id, 2).await, 2, "this process knows");
+    }
+    SERVER.thaw();
+    eventually("it is delivered", async || global().undelivered() == 0).await;
+    for &id in &ids {
+        assert_eq!(read(id, 3).await, 3);
+    }
+}
+
+#[invalidates("fences:<id>")]
+async fn change(id: u64) {}
+
 /// What a process leaves that is killed between its commit and its invalidation: the value that others read afterwards.
 async fn after_a_crash(mutation: &str) -> String {
     let server = RedisServer::start();
@@ -303,7 +380,12 @@ async fn a_crash_after_a_fenced_commit_leaves_no_stale_value() {
     assert_eq!(after_a_crash("fenced").await, "new");
 }
 
-/// The test above can fail: without a fence the invalidation is lost with the process.
+#[tokio::test]
+async fn a_crash_in_a_transaction_after_a_fenced_commit_leaves_no_stale_value() {
+    assert_eq!(after_a_crash("transaction").await, "new");
+}
+
+/// The tests above can fail: without a fence the invalidation is lost with the process.
 #[tokio::test]
 async fn a_crash_after_a_commit_without_a_fence_does() {
     assert_eq!(after_a_crash("plain").await, "old");

@@ -2,7 +2,7 @@
 //!
 //! `worker stampede CALLERS` waits for a line of input, then calls one cold key that often at once.
 //! `worker switch` reads a key twice, changes it, and reads it twice again.
-//! `worker crash fenced|plain` commits to the file that `DATABASE` names, and dies before its invalidation.
+//! `worker crash fenced|plain|transaction` commits to the file that `DATABASE` names, and dies before its invalidation.
 //! The first two print how often the body ran, and the outcome that a test asks about.
 
 #![allow(
@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cache_runtime::{cached, global, invalidates};
+use cache_runtime::{cached, global, invalidates, transaction};
 use cache_tests::stampede;
 
 static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -40,7 +40,8 @@ async fn main() {
         ["switch"] => switch().await,
         ["crash", "fenced"] => fenced_crash().await,
         ["crash", "plain"] => plain_crash().await,
-        _ => panic!("`stampede CALLERS`, `switch` or `crash fenced|plain`"),
+        ["crash", "transaction"] => transaction(changed_and_crash()).await,
+        _ => panic!("`stampede CALLERS`, `switch` or `crash fenced|plain|transaction`"),
     }
 }
 
@@ -68,6 +69,14 @@ async fn fenced_crash() {
 async fn plain_crash() {
     commit_and_die();
 }
+
+async fn changed_and_crash() {
+    fenced_change().await;
+    commit_and_die();
+}
+
+#[invalidates("crash", fence)]
+async fn fenced_change() {}
 
 fn commit_and_die() {
     std::fs::write(std::env::var_os("DATABASE").expect("a file"), "new").expect("to commit");

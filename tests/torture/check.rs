@@ -18,7 +18,8 @@
 //! - A `refresh` that returned a value is a mutation of what was committed before it began: what other calls have done to
 //!   the source, and not yet told.
 //!
-//! What `refresh` and `bypass` return themselves is no older than what was committed before they began.
+//! What `refresh` and `bypass` return themselves is no older than what was committed before they began. What is loaded within a
+//! transaction may be of any age, if nobody else is handed it.
 
 mod telling;
 
@@ -167,7 +168,7 @@ impl Checker {
     pub(crate) fn commit(&mut self, commit: Commit) {
         let key = &mut self.keys[index(commit.key)];
         key.commit(commit);
-        if commit.write.kind == Kind::FencedOrFail {
+        if commit.write.kind.needs_fence() {
             self.fenced.push(commit);
         }
     }
@@ -241,6 +242,7 @@ impl Checker {
         self.figures.calls += 1;
         self.figures.invalidations += 1;
         self.figures.patterns += u64::from(mutated.kind.is_pattern());
+        self.figures.transactions += u64::from(mutated.kind.is_transaction());
         match &mutated.ending {
             Ending::Returned | Ending::Failed | Ending::Off => {}
             Ending::Refused => self.figures.refused += 1,
@@ -411,7 +413,7 @@ impl Checker {
                     }
                     Asked::OnlyCached => self.figures.answered += 1,
                     Asked::Bypass => self.figures.bypassed += 1,
-                    Asked::Nothing | Asked::Refresh => {}
+                    Asked::Nothing | Asked::Refresh | Asked::Transaction => {}
                 }
                 self.found(process, read, *version);
             }
@@ -444,6 +446,10 @@ impl Checker {
         if !is_committed {
             let what = format!("key {}: version {version} was not yet committed", read.key);
             return self.wrong(process, read, what);
+        }
+        if read.asked == Asked::Transaction && read.load.is_some() {
+            // From a snapshot as old as the transaction.
+            return;
         }
         let is_from_the_source = matches!(read.asked, Asked::Refresh | Asked::Bypass);
         let required = if is_from_the_source {

@@ -24,6 +24,8 @@ pub(crate) struct Figures {
     pub(crate) invalidations: u64,
     /// Of these, by a pattern.
     pub(crate) patterns: u64,
+    /// And two within a transaction.
+    pub(crate) transactions: u64,
     pub(crate) faults: u64,
     /// Calls that were dropped by their callers.
     pub(crate) dropped: u64,
@@ -60,6 +62,7 @@ impl fmt::Display for Figures {
             loads,
             invalidations,
             patterns,
+            transactions,
             several,
             faults,
             dropped,
@@ -76,8 +79,8 @@ impl fmt::Display for Figures {
         write!(
             f,
             "calls={calls} hits={hits} local_hits={local} answered={answered} unanswered={unanswered} bypassed={bypassed} \
-             refreshed={refreshed} several={several} loads={loads} invalidations={invalidations} patterns={patterns} faults={faults} \
-             dropped={dropped} killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} \
+             refreshed={refreshed} several={several} loads={loads} invalidations={invalidations} patterns={patterns} transactions={transactions} \
+             faults={faults} dropped={dropped} killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} \
              wrong={wrong} errors={errors} lost={lost}"
         )
     }

@@ -52,6 +52,12 @@ pub(crate) enum Fault {
     BypassesInName,
     /// What is asked for as cached only is loaded.
     LoadsAllTheSame,
+    /// What is asked for as a transaction is none: what is invalidated is delivered before the commit, and then not again.
+    TransactsInName,
+    /// A transaction commits, and does not end: what it has held back is lost.
+    NeverEnds,
+    /// What is loaded within a transaction is stored.
+    StoresWithin,
 }
 
 impl Fault {
@@ -64,6 +70,9 @@ impl Fault {
             Self::RefreshesInName => "refreshes-in-name",
             Self::BypassesInName => "bypasses-in-name",
             Self::LoadsAllTheSame => "loads-all-the-same",
+            Self::TransactsInName => "transacts-in-name",
+            Self::NeverEnds => "never-ends",
+            Self::StoresWithin => "stores-within",
         }
     }
 }
@@ -270,6 +279,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     worker(&[Stale], "refresh-in-name", Fault::RefreshesInName),
     worker(&[Stale], "bypass-in-name", Fault::BypassesInName),
     worker(&[Error], "only-cached-loads", Fault::LoadsAllTheSame),
+    worker(&[Stale], "transaction-in-name", Fault::TransactsInName),
+    worker(&[Stale], "transaction-never-ends", Fault::NeverEnds),
+    worker(&[Stale], "transaction-stores", Fault::StoresWithin),
 ];
 
 impl Mutant {

@@ -38,6 +38,10 @@ pub(crate) enum Kind {
     PatternOrFail,
     /// `#[invalidates("user:<ids>")]`, of two keys.
     Several,
+    /// Two mutations within `transaction`, which commit together.
+    Transaction,
+    /// The same with `fence, on_error = "fail"`: it commits only under fences.
+    FencedTransaction,
     /// A cached function within `refresh`.
     Refresh,
 }
@@ -45,7 +49,16 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether a fence may be left behind by a mutation that was cut off or failed.
     pub(crate) fn has_fence(self) -> bool {
-        matches!(self, Self::Fenced | Self::FencedOrFail | Self::Through)
+        matches!(self, Self::Fenced | Self::Through) || self.needs_fence()
+    }
+
+    /// Whether it does not commit without one.
+    pub(crate) fn needs_fence(self) -> bool {
+        matches!(self, Self::FencedOrFail | Self::FencedTransaction)
+    }
+
+    pub(crate) fn is_transaction(self) -> bool {
+        matches!(self, Self::Transaction | Self::FencedTransaction)
     }
 
     /// Whether it is told by a pattern.
@@ -59,6 +72,10 @@ impl Kind {
             Self::Pattern | Self::PatternOrFail => Place::of(key).neighbours(),
             // Two that do not begin alike.
             Self::Several => [key, (key + GROUP + 1) % KEYS].into_iter().collect(),
+            // Both take fences, or neither.
+            Self::Transaction | Self::FencedTransaction => {
+                [key, (key + KEYS / 2) % KEYS].into_iter().collect()
+            }
             _ => KeySet::one(key),
         }
     }
@@ -126,6 +143,8 @@ pub(crate) enum Asked {
     Bypass,
     /// `only_cached(…)`
     OnlyCached,
+    /// Nothing, within `transaction(…)`: what it loads is seen by it alone.
+    Transaction,
 }
 
 /// The end of a read.

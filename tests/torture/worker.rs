@@ -10,6 +10,7 @@ mod scenes;
 mod source;
 mod switch;
 mod traffic;
+mod transacting;
 
 use std::io;
 use std::sync::Arc;

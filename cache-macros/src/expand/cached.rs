@@ -141,6 +141,8 @@ fn begin(
     let of_item = item.map(|item| quote_spanned!(here=> #item,));
     let tagged = (!tags.is_empty()).then(|| {
         let tags = tags.iter().map(writing);
+        // A tag need not name the key of a batch.
+        let of_item = item.map(|item| quote_spanned!(here=> #[allow(unused_variables)] #item,));
         quote_spanned!(here=> .tagged(|#of_item call| { #(call.tag(#tags);)* }))
     });
     let writing = match key {

@@ -1,6 +1,7 @@
 //! Transactions: what is invalidated within one takes effect in its end, however it ends, and what is loaded within one is kept by
 //! nobody.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -275,6 +276,86 @@ async fn patterns_and_tags_are_held_back_as_keys_are() {
         }
         assert_eq!(page(other, 1, 60).await, 10);
     }
+}
+
+/// The same users, several in one call. Those that are loaded have this name.
+#[cached(batch, key = "user:<id>", ttl = "1h", skip(name))]
+async fn find_users(ids: &[u64], name: &str) -> HashMap<u64, User> {
+    let users = ids.iter().map(|id| (*id, User::named(*id, name)));
+    users.collect()
+}
+
+/// Several pages of one team.
+#[cached(batch, key = "transaction:<team>:<number>", ttl = "1h", tags = ["transaction:<team>"], skip(value))]
+async fn pages(team: u64, numbers: &[u64], value: u64) -> HashMap<u64, u64> {
+    numbers.iter().map(|number| (*number, value)).collect()
+}
+
+#[invalidates("user:<ids>")]
+async fn change_users(ids: &[u64]) {}
+
+#[tokio::test]
+async fn what_it_reads_of_several_keys_is_answered_as_each_would_be() {
+    let (hit, mutated, empty) = (with_cached("old").await, with_cached("old").await, fresh());
+    let ids = [hit, mutated, empty];
+    let names = async |name| {
+        let users = find_users(&ids, name).await;
+        ids.map(|id| users[&id].name.clone())
+    };
+    transaction(async {
+        change_users(&[mutated]).await;
+        for _ in 0..2 {
+            assert_eq!(names("own").await, ["old", "own", "own"]);
+        }
+        assert_eq!(only_cached(names("unused")).await, None);
+        assert!(only_cached(find_users(&[hit], "unused")).await.is_some());
+        assert_eq!(
+            name_outside(mutated).await.as_deref(),
+            Some("old"),
+            "not yet"
+        );
+        assert_eq!(name_outside(empty).await, None, "not stored");
+        assert_eq!(refresh(names("refreshed")).await, ["refreshed"; 3]);
+        assert_eq!(name_outside(hit).await.as_deref(), Some("old"), "not yet");
+        assert_eq!(bypass(names("bypassed")).await, ["bypassed"; 3]);
+    })
+    .await;
+    for id in ids {
+        assert_eq!(name_outside(id).await, None);
+        assert!(is_free(id).await);
+    }
+
+    let team = fresh();
+    assert_eq!(pages(team, &[1, 2], 10).await[&1], 10);
+    transaction(async {
+        assert_eq!(
+            pages(team, &[1, 3], 20).await,
+            HashMap::from([(1, 10), (3, 20)])
+        );
+        change_team(team).await;
+        assert_eq!(
+            pages(team, &[1, 2], 30).await,
+            HashMap::from([(1, 30), (2, 30)])
+        );
+        assert_eq!(outside(page(team, 3, 40)).await, 40, "not stored");
+    })
+    .await;
+    assert_eq!(
+        pages(team, &[1, 2, 3], 50).await.into_values().min(),
+        Some(50)
+    );
+}
+
+/// A load of several keys that waits for another would wait for the rows that are locked here.
+#[tokio::test]
+async fn a_load_of_one_of_several_keys_is_not_waited_for() {
+    let (loading, other) = (fresh(), fresh());
+    let (load, go_on) = super::loading::begin_load(loading, "other").await;
+    let users = transaction(find_users(&[loading, other], "own")).await;
+    assert_eq!(users[&loading].name, "own");
+    go_on.send(()).expect("it waits");
+    load.await.expect("no panic").expect("loaded");
+    assert_eq!(cached_name(loading).await.as_deref(), Some("other"));
 }
 
 /// The race that makes loads within a transaction store nothing.

@@ -81,6 +81,7 @@ pub(super) fn read_line(process: Process, read: &Read) -> Line {
         Asked::Refresh => ", as a refresh",
         Asked::Bypass => ", as a bypass",
         Asked::OnlyCached => ", as only cached",
+        Asked::Transaction => ", within a transaction",
     };
     Line {
         from: read.start,

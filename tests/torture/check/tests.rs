@@ -392,6 +392,32 @@ fn what_was_asked_of_the_source_is_no_older_than_the_call() {
 }
 
 #[test]
+fn what_a_transaction_loads_may_be_old_and_what_it_hits_may_not() {
+    let mut history = History::new();
+    history
+        .commit(op(ONE), Kind::Transaction, 10, 1, 15)
+        .end(op(ONE), Kind::Transaction, Ending::Returned, 20, true)
+        .ask(Asked::Transaction, 30, Found::Version(0), true);
+    let figures = history.figures();
+    assert!(figures.are_clean(), "{figures}");
+    assert_eq!(figures.transactions, 1);
+    history.ask(Asked::Transaction, 30, Found::Version(0), false);
+    assert_eq!(history.figures().stale, 1);
+}
+
+/// Whatever becomes of its end.
+#[test]
+fn a_fenced_transaction_is_in_force_from_its_commit_on() {
+    for (kind, stale) in [(Kind::FencedTransaction, 1), (Kind::Transaction, 0)] {
+        let mut history = History::new();
+        history
+            .commit(op(ONE), kind, 10, 1, 15)
+            .ask(Asked::Nothing, 20, Found::Version(0), false);
+        assert_eq!(history.figures().stale, stale, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_refresh_is_an_invalidation_of_what_was_committed_before() {
     for (ending, stale) in [
         (Ending::Returned, 1),

@@ -24,6 +24,8 @@ pub(super) struct Mutation {
     pub(super) after: Duration,
     /// When it is dropped, if it takes longer.
     pub(super) patience: Option<Duration>,
+    /// A key that a transaction reads, and its version in the snapshot.
+    pub(super) snapshot: Option<(u64, u64)>,
 }
 
 impl Mutation {
@@ -35,6 +37,7 @@ impl Mutation {
             before,
             after: Duration::from_millis(20),
             patience: None,
+            snapshot: None,
         }
     }
 }
@@ -45,6 +48,7 @@ impl Caller {
         let key = self.random.u64(0..KEYS);
         let kind = match self.random.u8(0..10) {
             _ if self.one_in(12) => self.pattern(),
+            _ if self.one_in(8) => self.transaction(key),
             0..3 if key == SLOW_KEY => Kind::FencedOrFail,
             4.. if key == SLOW_KEY => Kind::Plain,
             0..3 if takes_fences(key) => Kind::FencedOrFail,
@@ -89,6 +93,7 @@ impl Caller {
             before,
             after,
             patience,
+            snapshot,
         } = mutation;
         let (at, keys) = (Place::of(key), kind.keys(key));
         let start = Moment::now();
@@ -102,8 +107,12 @@ impl Caller {
             fate,
         };
         let change = Change::new(self.database.clone(), write, before, self.up_to(after));
+        let inside = self.fork();
         let call = async {
             match kind {
+                Kind::Transaction | Kind::FencedTransaction => {
+                    Box::pin(inside.transact(&change, keys, kind, snapshot)).await
+                }
                 // A refresh changes nothing, and is none.
                 Kind::Plain | Kind::Refresh => repository::change(&change, at).await,
                 Kind::OrFail => repository::change_or_fail(&change, at).await,

@@ -227,6 +227,20 @@ pub(super) async fn change_by_hand(change: &Change, at: Place) -> Result<u64, Fa
     changed
 }
 
+/// A statement of a transaction: it takes effect with the commit.
+#[invalidates("hot:<at.group>:<at.key>", tag = "of:<at.key>")]
+pub(super) async fn state(at: Place) {}
+
+#[invalidates(
+    "hot:<at.group>:<at.key>",
+    tag = "of:<at.key>",
+    fence,
+    on_error = "fail"
+)]
+pub(super) async fn state_fenced(at: Place) -> Result<(), Failure> {
+    Ok(())
+}
+
 fn slot(at: Place) -> Key {
     Key::of("hot").part(&at.group).part(&at.key)
 }

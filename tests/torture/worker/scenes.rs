@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::mutating::Mutation;
 use super::reading::Reading;
 use super::traffic::Caller;
+use crate::database::Ask;
 use crate::knobs::{COLD_KEYS, FENCE, KEYS, LEASE, SLOW_KEY};
 use crate::record::{Asked, Kind};
 
@@ -145,6 +146,26 @@ impl Caller {
             }
         };
         tokio::join!(first, mutation, second);
+    }
+
+    /// A transaction has taken its snapshot, and then another mutation commits and tells. What the transaction reads now is older than
+    /// that. In a cold slot, it is likely to be alone.
+    pub(super) async fn read_an_old_snapshot(&mut self) {
+        let key = self.random.u64(0..COLD_KEYS);
+        let Some(version) = self.database.ask(Ask::Read { key }).await else {
+            return;
+        };
+        let before = self.up_to_ms(4);
+        self.change(Mutation::new(key, Kind::Plain, before)).await;
+        // Of neither of its two keys.
+        let (other, before) = ((key + 5) % (KEYS / 2), self.up_to_ms(8));
+        self.change(Mutation {
+            snapshot: Some((key, version)),
+            ..Mutation::new(other, Kind::Transaction, before)
+        })
+        .await;
+        let source = self.source(Duration::ZERO, Duration::ZERO, false);
+        self.read(Reading::new(key, source)).await;
     }
 
     async fn refresh(&mut self, key: u64, there: Duration, back: Duration) {

@@ -24,6 +24,8 @@ pub(super) struct Source {
     fails: bool,
     /// How long what it brings lives.
     life: Duration,
+    /// The version that it brings, if that is of a snapshot.
+    snapshot: Option<u64>,
     loads: Arc<Mutex<Vec<(u64, Load)>>>,
 }
 
@@ -64,7 +66,16 @@ impl Source {
             back,
             fails,
             life,
+            snapshot: None,
             loads: Arc::default(),
+        }
+    }
+
+    /// The same of a snapshot that was taken when this was the version.
+    pub(super) fn of_snapshot(self, version: u64) -> Self {
+        Self {
+            snapshot: Some(version),
+            ..self
         }
     }
 
@@ -98,9 +109,10 @@ impl Source {
         });
         let mut running: Vec<_> = running.collect();
         tokio::time::sleep(self.there).await;
-        let asked = places
-            .iter()
-            .map(|at| self.database.ask(Ask::Read { key: at.key }));
+        let asked = places.iter().map(async |at| match self.snapshot {
+            Some(version) => Some(version),
+            None => self.database.ask(Ask::Read { key: at.key }).await,
+        });
         let versions = join_all(asked).await;
         tokio::time::sleep(self.back).await;
         let mut loaded = HashMap::new();

@@ -44,6 +44,7 @@ impl Caller {
                 185..250 => self.overtake_a_renewed_lease().await,
                 250..350 => Box::pin(self.overtake_a_refresh()).await,
                 350..395 => self.overtake_a_write_through().await,
+                395..425 => Box::pin(self.read_an_old_snapshot()).await,
                 _ => self.mutate().await,
             }
         }
@@ -74,9 +75,14 @@ impl Caller {
     /// A mutation that its process does not survive.
     pub(super) async fn die(&mut self, key: u64, after_ms: u64) {
         let before = Duration::from_millis(after_ms);
+        let kind = if self.random.bool() {
+            Kind::FencedOrFail
+        } else {
+            Kind::FencedTransaction
+        };
         self.change(Mutation {
             fate: Fate::CommitAndKill,
-            ..Mutation::new(key, Kind::FencedOrFail, before)
+            ..Mutation::new(key, kind, before)
         })
         .await;
     }
