@@ -238,7 +238,8 @@ impl Cache {
         CodedCache::of(self)
     }
 
-    /// Looks a value up, without loading it. `policy` tells which version is asked for; its TTL is of no account.
+    /// Looks a value up, without loading it. `policy` tells which version is asked for; its TTL is of no account. Within a
+    /// [`transaction`](Self::transaction) that has mutated the key, there is none.
     ///
     /// # Errors
     ///
@@ -299,6 +300,8 @@ impl Cache {
     /// come and go before this begins, and the older value would be stored. Where writers are not serialised, invalidate
     /// instead. To store what was *read* from the source, use [`get_or_load`](Self::get_or_load), which notices if it
     /// grows old meanwhile.
+    ///
+    /// Within a [`transaction`](Self::transaction) it is `false`, and the key is invalidated in the end: what was written may be rolled back.
     ///
     /// # Errors
     ///
@@ -362,7 +365,7 @@ impl Cache {
     /// Drops what is cached under a key. A load of it that is running now will not be stored.
     ///
     /// When this has returned `Ok`, no cached read that starts later, in any process sharing the store, returns a value
-    /// loaded before.
+    /// loaded before. Within a [`transaction`](Self::transaction), that holds when the transaction has returned.
     ///
     /// # Errors
     ///

@@ -16,6 +16,8 @@ impl Cache {
     /// It takes a load and not a value: what was read from the source before the cache was asked may have been changed since, and
     /// its invalidation have come and gone. Each key is [`get_or_load`](Self::get_or_load), with what that promises.
     ///
+    /// Within a [`transaction`](Cache::transaction) nothing is stored, and so nothing is warmed.
+    ///
     /// # Cancel safety
     ///
     /// Dropped, what is loaded already stays.
