@@ -15,6 +15,7 @@ pub use crate::staleness::{RefreshAhead, Staleness};
 
 pub use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
 pub use crate::envelope::Unreadable;
+pub use crate::form::{Bare, WithTags};
 pub use crate::invalidation::Effects;
 pub use crate::race::alongside;
 pub use crate::read_through::batch::{Batch, Loads, OneKey, Others};
@@ -36,7 +37,7 @@ use crate::cache::{Cache, Inner, global, seal_error};
 use crate::control::{self, Asked};
 use crate::envelope::{self, Bounds};
 use crate::error::{CacheError, InvalidationError};
-use crate::form::{Bare, Form, WithTags};
+use crate::form::Form;
 use crate::invalidation::run_or_fail;
 use crate::key::RenderedKey;
 use crate::outcome::{ResultOf, View};
@@ -474,39 +475,21 @@ fn policy_of(site: &CallSite) -> Option<Policy> {
     }
 }
 
-/// Looks for the values of such a call.
+/// Looks for the values of such a call. `F`: [`Bare`], or [`WithTags`] where values have tags.
 #[allow(private_bounds, reason = "nobody needs to name it")]
-pub async fn look_for_all<'c, 'w, R, S, C, D, W>(
+pub async fn look_for_all<'c, 'w, R, S, C, D, F, W>(
     batch: Batch<'c, KeyOf<R, S>>,
     _shape: &S,
     sharing: C,
     storing: &'w W,
-) -> Loads<'c, 'w, R, S, C, D, Bare, W>
+) -> Loads<'c, 'w, R, S, C, D, F, W>
 where
     R: ManyOutcome<S>,
     KeyOf<R, S>: Clone,
     ValueOf<R, S>: CacheValue,
     C: ErrorSharing<R::Error> + Copy,
     D: Codec,
-    W: Selects<ValueOf<R, S>>,
-{
-    Loads::look(batch, sharing, storing).await
-}
-
-/// The same, where values have tags.
-#[allow(private_bounds, reason = "nobody needs to name it")]
-pub async fn look_for_all_with_tags<'c, 'w, R, S, C, D, W>(
-    batch: Batch<'c, KeyOf<R, S>>,
-    _shape: &S,
-    sharing: C,
-    storing: &'w W,
-) -> Loads<'c, 'w, R, S, C, D, WithTags, W>
-where
-    R: ManyOutcome<S>,
-    KeyOf<R, S>: Clone,
-    ValueOf<R, S>: CacheValue,
-    C: ErrorSharing<R::Error> + Copy,
-    D: Codec,
+    F: Form,
     W: Selects<ValueOf<R, S>>,
 {
     Loads::look(batch, sharing, storing).await

@@ -27,7 +27,7 @@ pub(super) fn given(batch: &Batch) -> TokenStream {
 // Output, after what stands before the body of every cached function, with `begin_batch` for `begin`:
 //
 //     let storing = each::<R, _>(&shape);
-//     let mut loads = look_for_all::<R, _, _, MessagePack, _>(call, &shape, sharing, &storing).await;
+//     let mut loads = look_for_all::<R, _, _, MessagePack, Bare, _>(call, &shape, sharing, &storing).await;
 //     let mut others = loads.others();
 //     loop {
 //         let Some(asked) = loads.next(&mut others).await else {
@@ -57,10 +57,10 @@ pub(super) fn expand(
     let at = codec_span(&plan.storing).unwrap_or(at_return);
     let codec = codec(plan.storing.codec.as_ref(), &runtime, at_return);
     let at_codec = respanned(&runtime, at);
-    let look = local(if plan.tags.is_empty() {
-        "look_for_all"
+    let form = local(if plan.tags.is_empty() {
+        "Bare"
     } else {
-        "look_for_all_with_tags"
+        "WithTags"
     });
     let ids = &batch.ids;
     let asked = match batch.held {
@@ -71,7 +71,7 @@ pub(super) fn expand(
     };
     quote_spanned! {at_return=>
         let storing = #runtime::each::<#returned, _>(&shape) #selection;
-        let mut loads = #at_codec::#look::<#returned, _, _, #codec, _>(call, &shape, sharing, &storing).await;
+        let mut loads = #at_codec::look_for_all::<#returned, _, _, #codec, #runtime::#form, _>(call, &shape, sharing, &storing).await;
         let mut others = loads.others();
         loop {
             let ::core::option::Option::Some(asked) = loads.next(&mut others).await else {
