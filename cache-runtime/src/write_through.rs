@@ -62,10 +62,6 @@ impl Effects {
         version: u32,
         ttl: Duration,
     ) {
-        // Not what is written within a transaction: it may be rolled back.
-        if self.is_within_transaction() {
-            return;
-        }
         let inner = self.cache().inner.clone();
         let ttl = inner.settings.jittered(ttl);
         let (Mode::On, Some(key)) = (inner.mode(), self.written()) else {
@@ -186,6 +182,7 @@ where
     let _ = effects.raise().await;
     // Before the body: an invalidation of a tag while it runs makes the value void.
     let generations = if effects.is_within_transaction() {
+        // Nothing is stored: what is written may be rolled back.
         None
     } else {
         tags.current(&effects.cache().inner).await

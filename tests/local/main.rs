@@ -106,6 +106,30 @@ async fn it_answers_where_nothing_may_be_loaded_and_not_where_something_must_be(
 }
 
 /// Nothing is told here, and nothing ends by its age.
+/// What a transaction has mutated is not at hand for it, and stays so for the others until it ends.
+#[tokio::test]
+async fn it_answers_within_a_transaction_but_for_what_that_has_mutated() {
+    let server = RedisServer::start();
+    let cache = process(&server);
+    let (source, key) = (Source::default(), Key::of("k"));
+    source.until_local(&cache, &key).await;
+    let before = cache.stats();
+    let gets = server.calls_of("get");
+    cache
+        .transaction(async {
+            assert_eq!(source.through(&cache, &key).await, 0);
+            assert_eq!(cache.stats().since(&before).local_hits, 1);
+            source.write(1);
+            cache.invalidate(&key).await.expect("held back");
+            assert_eq!(source.through(&cache, &key).await, 1);
+            let stats = cache.stats().since(&before);
+            assert_eq!((stats.local_hits, stats.bypasses_transaction), (1, 1));
+        })
+        .await;
+    assert_eq!(server.calls_of("get"), gets, "nobody was asked");
+    assert_eq!(source.through(&cache, &key).await, 1);
+}
+
 #[tokio::test]
 async fn what_was_refreshed_is_forgotten() {
     let server = RedisServer::start();
