@@ -2,8 +2,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::Type;
 use syn::spanned::Spanned as _;
+use syn::{Ident, Type};
 
 use super::site::Site;
 use super::taken_along::owning;
@@ -167,13 +167,14 @@ fn begin(
         }
     };
     let (begin, begin_on, ids) = match batch {
-        None => (local("begin"), local("begin_on"), None),
+        None => ("begin", "begin_on", None),
         Some(_) => (
-            local("begin_batch"),
-            local("begin_batch_on"),
+            "begin_batch",
+            "begin_batch_on",
             Some(quote_spanned!(here=> given,)),
         ),
     };
+    let [begin, begin_on] = [begin, begin_on].map(|name| Ident::new(name, at_return));
     let of = batch
         .as_ref()
         .map(|_| quote_spanned!(at_return=> ::<#returned, _>));
