@@ -392,7 +392,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As of [`invalidate`](Self::invalidate); and when the scan has taken longer than 30 s. At most 100 patterns are queued; beyond that,
+    /// As of [`invalidate`](Self::invalidate); and when the scan has taken longer than two minutes, which is enough for some twenty million keys. At most 100 patterns are queued; beyond that,
     /// the epoch of the namespace is moved instead.
     ///
     /// # Cancel safety
