@@ -242,7 +242,7 @@ use crate::function::Function;
 /// The body is given the ids that are not cached and that nobody else loads, each once. What others load is waited for; should
 /// nothing come of that, the body runs again, for those. So it borrows its other arguments, and clones what it would consume. An `Err`
 /// is returned for the whole call. What the body returns beyond what it was asked for is returned, and not stored. Each key counts as
-/// a call of its own in the [`Stats`](struct@cache_runtime::Stats). While the cache is off, the body is given all ids as they are.
+/// a call of its own in the `Stats`. While the cache is off, the body is given all ids as they are.
 ///
 /// Values of such a function are gone at the end of their TTL: the options of [staleness](#staleness) belong to the function for one.
 ///

@@ -38,6 +38,10 @@ use crate::tags::{self, Tags};
 use crate::tally::{At, Tally};
 use crate::transaction;
 
+/// How many keys are read in one pipeline, and how many pipelines are on their way at a time.
+const IN_A_PART: usize = 256;
+const PARTS: usize = 4;
+
 /// A call of a function with `batch`, before anything was looked at.
 pub struct Batch<'c, K> {
     ids: Vec<K>,
@@ -208,6 +212,13 @@ where
     form: PhantomData<fn() -> (D, F)>,
 }
 
+/// What a look at one key has found.
+enum Seen<'c, T> {
+    Hit(One<T>),
+    /// No value for this call.
+    Nothing(Box<Call<'c>>, Looked),
+}
+
 /// The keys that others load.
 pub struct Others<F: Future>(Pool<F>);
 
@@ -305,32 +316,21 @@ where
         &mut self,
         inner: &Inner,
         asked: Asked,
-        mut calls: Vec<(KeyOf<R, S>, Call<'c>)>,
+        calls: Vec<(KeyOf<R, S>, Call<'c>)>,
         mut missing: Vec<Missing<'c, KeyOf<R, S>>>,
     ) {
-        let looked = if inner.mode() == Mode::On {
-            look_at_all(inner, &mut calls).await
-        } else {
-            calls.iter().map(|_| Ok(Reply::Miss)).collect()
-        };
         let (mut empty, mut older) = (Vec::new(), Vec::new());
-        for ((id, mut call), looked) in calls.into_iter().zip(looked) {
+        for (id, seen) in Self::look_in_parts(inner, asked, calls, self.storing).await {
+            let (call, looked) = match seen {
+                Seen::Hit(hit) => {
+                    self.find(id, hit);
+                    continue;
+                }
+                Seen::Nothing(call, looked) => (*call, looked),
+            };
             let (count, to) = match (looked, asked) {
                 (Ok(Reply::Hit(token, _)), Asked::Refresh) => {
                     (Count::refreshes, To::Replace(token))
-                }
-                (Ok(Reply::Hit(token, payload)), _) => {
-                    match call.hit::<_, ResultOfOption, D, F>(token, &payload, self.storing) {
-                        Some(hit) => self.find(id, hit),
-                        None if asked != Asked::Transaction => empty.push((id, call)),
-                        None => missing.push(Missing {
-                            id,
-                            call,
-                            to: To::Return,
-                            count: Count::bypasses_transaction,
-                        }),
-                    }
-                    continue;
                 }
                 // Nothing is stored, and nobody is waited for.
                 (Ok(Reply::Miss | Reply::Leased(_)), Asked::Transaction) => {
@@ -383,6 +383,43 @@ where
         self.acquire(empty, &mut missing).await;
         make_generations(inner, &mut missing).await;
         self.begin(missing).await;
+    }
+
+    /// Looks at all keys at once, and takes apart what has come while the rest is on its way.
+    async fn look_in_parts(
+        inner: &Inner,
+        asked: Asked,
+        calls: Vec<(KeyOf<R, S>, Call<'c>)>,
+        storing: &'w W,
+    ) -> Vec<(KeyOf<R, S>, Seen<'c, ValueOf<R, S>>)> {
+        let mut all = Vec::with_capacity(calls.len());
+        let mut calls = calls.into_iter();
+        while !calls.as_slice().is_empty() {
+            let parts = std::iter::repeat_with(|| calls.by_ref().take(IN_A_PART).collect());
+            let parts: Vec<Vec<_>> = parts.take(PARTS).collect();
+            let looks = parts.into_iter().map(|mut calls| async move {
+                let looked = if inner.mode() == Mode::On {
+                    look_at_all(inner, &mut calls).await
+                } else {
+                    calls.iter().map(|_| Ok(Reply::Miss)).collect()
+                };
+                let calls = calls.into_iter().zip(looked);
+                let seen = calls.map(|((id, mut call), looked)| match looked {
+                    Ok(Reply::Hit(token, payload)) if asked != Asked::Refresh => {
+                        let hit = call.hit::<_, ResultOfOption, D, F>(token, &payload, storing);
+                        match hit {
+                            Some(hit) => (id, Seen::Hit(hit)),
+                            // As good as absent, and to be replaced.
+                            None => (id, Seen::Nothing(Box::new(call), Ok(Reply::Miss))),
+                        }
+                    }
+                    looked => (id, Seen::Nothing(Box::new(call), looked)),
+                });
+                seen.collect::<Vec<_>>()
+            });
+            all.extend(together(looks).await.into_iter().flatten());
+        }
+        all
     }
 
     /// Takes the leases of keys that were found empty.
@@ -500,7 +537,10 @@ where
     }
 
     /// What is to be done while the body runs. Never ends.
-    pub fn meanwhile<O: Future>(&self, others: &mut Others<O>) -> impl Future<Output = ()> {
+    pub fn meanwhile<'o, O: Future>(
+        &self,
+        others: &'o mut Others<O>,
+    ) -> impl Future<Output = ()> + use<'c, 'w, 'o, R, S, C, D, F, W, O> {
         let leases = self.running.iter().filter_map(|(_, load)| {
             let lease = load.lease()?;
             Some((lease.seat.key().clone(), lease.seat.token()))

@@ -62,6 +62,19 @@ where
     pairs.iter().map(|pair| (pair.clone(), String::new())).collect()
 }
 
+// An error that can be sent to another thread, and not be shared.
+#[derive(Debug)]
+struct Unshared(std::cell::Cell<u8>);
+
+#[cached(batch, key = "unshared:<id>", ttl = "1h")]
+async fn unshared(ids: &[u64]) -> Result<HashMap<u64, u64>, Unshared> {
+    tokio::task::yield_now().await;
+    match ids {
+        [] => Err(Unshared(std::cell::Cell::new(0))),
+        ids => Ok(ids.iter().map(|id| (*id, *id)).collect()),
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let calls = tokio::spawn(async {
@@ -73,6 +86,7 @@ async fn main() {
             assert_eq!(named("en", &[String::from("word")], &[]).await["word"], 4);
             assert_eq!(mutable(&mut connection, String::from("b"), vec![2, 1]).await[&1], 3);
             assert_eq!(generic(&vec![(7_u32, 1)]).await.len(), 1);
+            assert_eq!(unshared(&[1]).await.map_or_else(|error| u64::from(error.0.get()), |found| found[&1]), 1);
         }
         connection
     });
