@@ -136,7 +136,7 @@ impl Cache {
     ///
     /// Dropped, it may leave a key behind that expires within a second.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cache_runtime::{Cache, CacheConfig, Verdict};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
