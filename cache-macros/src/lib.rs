@@ -59,6 +59,7 @@ use crate::function::Function;
 /// | `timeout` | a duration | with `stale_if_error`: a call that has such a value at hand waits no longer than this for a load, which goes on |
 /// | `refresh_ahead` | `0.9`, or `"xfetch"` | refreshes a value before the end of its TTL: when this share of it has passed, or by chance, the earlier the longer the load takes |
 /// | `refresh` | `"background"` or `"inline"` | who refreshes: a task, if left out, or one of the callers |
+/// | `verify` | a share, such as `0.001` | this share of the hits also runs the body; what differs from its source, and nothing has invalidated within a second, is counted and logged: see `Policy::verify` |
 /// | `version` | a number, `0` if left out | values of another version are misses; raise it when a value's meaning changes and its shape does not |
 /// | `codec` | a type, `MessagePack` if left out | how values become bytes: a `Codec`, such as `Json` or one of your own; values of another codec are misses |
 /// | `tags = ["…", "…"]` | templates | what else makes the value void: see [tags](#tags) |

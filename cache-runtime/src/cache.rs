@@ -1,18 +1,21 @@
 //! The cache: a store, its settings, and what runs on it.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::background::Background;
 use crate::backoff::backoff;
 use crate::budget::Budget;
+use crate::changes::{Changed, Changes};
 use crate::codec::{Codec, MessagePack};
 use crate::coded::CodedCache;
 use crate::config::{CacheConfig, ConfigError, Parts, Settings};
 use crate::control;
 use crate::envelope::{self, SealError, Unreadable};
 use crate::error::{CacheError, ErrorKind, Undelivered};
+use crate::fleet::Following;
 use crate::flight::Flights;
 use crate::form::Bare;
 use crate::invalidation::Effects;
@@ -30,9 +33,10 @@ use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
 use crate::storing::Every;
 use crate::switch::{self, Mode, Switch};
-use crate::tally::{At, Tally};
+use crate::tally::{At, Counted, Tally};
 use crate::token::Tokens;
 use crate::transaction;
+use crate::verify::Verifications;
 
 /// A cache. Cloning it is cheap and gives another handle to the same cache.
 ///
@@ -70,13 +74,18 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) flights: Arc<Flights>,
     pub(crate) replacing: Arc<Replacing>,
+    pub(crate) verifications: Verifications,
     pub(crate) recovery: Recovery,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) counters: Counters,
     pub(crate) tokens: Tokens,
-    background: Background,
-    switch: Switch,
+    pub(crate) switch: Switch,
     /// One change of the switch at a time.
-    switching: Mutex<()>,
+    pub(crate) switching: Mutex<()>,
+    pub(crate) following: Following,
+    /// Whether a census is being taken.
+    pub(crate) census: AtomicBool,
+    background: Background,
     /// Why this cache stands in for the one that could not be made.
     misconfigured: Option<ConfigError>,
     prefix: KeyBuf,
@@ -96,6 +105,7 @@ impl Cache {
         let Parts {
             store,
             settings,
+            changes,
             mode,
             prefix,
         } = parts;
@@ -106,12 +116,16 @@ impl Cache {
                 settings,
                 flights: Arc::default(),
                 replacing: Arc::default(),
+                verifications: Verifications::default(),
                 recovery: Recovery::default(),
+                changes,
                 counters: Counters::new(),
                 tokens: Tokens::new(),
-                background: Background::default(),
                 switch: Switch::new(mode),
                 switching: Mutex::new(()),
+                following: Following::default(),
+                census: AtomicBool::new(false),
+                background: Background::default(),
                 misconfigured,
                 prefix: KeyBuf::of(&prefix),
             }),
@@ -205,12 +219,13 @@ impl Cache {
         let asked = control::asked();
         let tally = Tally::new(inner, At::Cache);
         let write = |writer: &mut KeyWriter| key.write_key(writer);
-        let key = match start::<R, S>(asked, inner, tally, policy, write) {
+        let (key, verifies) = match start::<R, S>(asked, inner, tally, policy, write) {
             Start::Plain => return load().await,
             Start::Hit(hit) => return hit,
-            Start::Through(key) => key,
+            Start::Through(key) => (key, false),
+            Start::ToVerify(key) => (key, true),
         };
-        let call = Call::new(inner, key, policy, tally, asked);
+        let call = Call::new(inner, key, policy, tally, asked).verifying(verifies);
         let storing = Every::value();
         read_through::<R, S, _, C, Bare>(call, NotShared, storing, async move { load().await })
             .await
@@ -264,6 +279,25 @@ impl Cache {
         if self.mode() != Mode::On {
             return Ok(None);
         }
+        let tally = Tally::new(&self.inner, At::Cache);
+        let counted = Counted::new(tally);
+        let found = self.find::<T, C>(key, policy, tally).await;
+        let is_found = matches!(found, Ok(Some(_)));
+        counted.ends_as(if is_found {
+            Count::hits
+        } else {
+            Count::unanswered
+        });
+        found.map(Option::flatten)
+    }
+
+    /// Looks a value up, which is `None` if it is known to be absent.
+    async fn find<T: CacheValue, C: Codec>(
+        &self,
+        key: &(impl CacheKey + ?Sized),
+        policy: Policy,
+        tally: Tally<'_>,
+    ) -> Result<Option<Option<T>>, CacheError> {
         let rendered = self.render(key);
         if self.inner.recovery.concerns(&rendered) {
             self.inner.work_on_recovery();
@@ -278,17 +312,14 @@ impl Cache {
         let Reply::Hit(_, payload) = reply else {
             return Ok(None);
         };
+        tally.add_bytes(Count::bytes_read, &payload);
         let version = policy.site_version();
-        let opened = self.inner.open::<T, C>(&rendered, &payload, version);
-        let Ok((value, age)) = opened else {
-            self.inner.counters.add(Count::unreadable);
+        let Ok((value, age)) = self.inner.open::<T, C>(&rendered, &payload, version) else {
+            tally.add(Count::unreadable);
             return Ok(None);
         };
-        if self.inner.freshness(age, policy) == Freshness::Over {
-            return Ok(None);
-        }
-        self.inner.counters.add(Count::hits);
-        Ok(value)
+        let is_over = self.inner.freshness(age, policy) == Freshness::Over;
+        Ok((!is_over).then_some(value))
     }
 
     /// Stores a value that the caller has just written to the source.
@@ -454,13 +485,14 @@ impl Cache {
             .map_err(|error| error.at(tag.template()))
     }
 
-    /// How far this cache is switched on.
+    /// How far this cache is switched on: by the switch of this process, and by that of the [fleet](Self::fleet).
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.inner.switch.mode()
     }
 
-    /// Throws the kill switch. On the [global](global) cache this is the switch of every annotation in the process.
+    /// Throws the kill switch of this process. On the [global](global) cache this is the switch of every annotation in it. Switched on, it is on
+    /// as far as the [fleet](Self::switch_fleet) is.
     ///
     /// Calls that are under way finish in the mode they began in.
     ///
@@ -471,9 +503,14 @@ impl Cache {
     ///
     /// Where this cache stands in for one that the environment got wrong.
     pub fn set_mode(&self, mode: Mode) -> Result<(), CacheError> {
+        self.set_mode_for(mode, None)
+    }
+
+    /// The same, on behalf of somebody.
+    pub(crate) fn set_mode_for(&self, mode: Mode, by: Option<&str>) -> Result<(), CacheError> {
         let inner = &self.inner;
         let _turn = lock(&inner.switching);
-        if self.mode() == Mode::Detached && mode != Mode::Detached {
+        if inner.switch.own() == Mode::Detached && mode != Mode::Detached {
             if let Some(error) = &inner.misconfigured {
                 return Err(CacheError::because(ErrorKind::Off, error.clone()));
             }
@@ -493,10 +530,8 @@ impl Cache {
         if mode == Mode::Detached {
             inner.recovery.clear();
         }
-        if self.is_global() {
-            switch::set_annotations(mode);
-        }
-        tracing::info!(%mode, "the cache was switched");
+        self.switch_annotations();
+        inner.changes.note(Changed::Switched { mode }, by);
         inner.work_on_recovery();
         Ok(())
     }
@@ -591,8 +626,15 @@ impl Cache {
         }
     }
 
+    /// Has the annotated functions follow the switch, if this is the cache that they use. To be called while `switching` is held.
+    pub(crate) fn switch_annotations(&self) {
+        if self.is_global() {
+            switch::set_annotations(&self.inner.switch);
+        }
+    }
+
     /// Whether the annotated functions use this one.
-    fn is_global(&self) -> bool {
+    pub(crate) fn is_global(&self) -> bool {
         GLOBAL
             .get()
             .is_some_and(|global| Arc::ptr_eq(&global.inner, &self.inner))
@@ -622,7 +664,7 @@ impl Cache {
             .apply(rendered, step, ttl, budget)
             .await
             .map_err(|error| {
-                self.inner.counters.add(Count::store_errors);
+                Tally::new(&self.inner, At::Cache).add_error(&error);
                 error.at(key.template())
             })
     }
@@ -820,7 +862,7 @@ pub fn global() -> &'static Cache {
                 let stand_in = CacheConfig::embedded().mode(Mode::Detached);
                 Cache::assemble(stand_in.into_parts_in_bounds(), Some(error))
             });
-        switch::set_annotations(cache.mode());
+        switch::set_annotations(&cache.inner.switch);
         cache
     })
 }
@@ -840,9 +882,10 @@ pub fn global() -> &'static Cache {
 /// # Ok(()) }
 /// ```
 pub fn install(cache: Cache) -> Result<(), InstallError> {
-    let mode = cache.mode();
+    let inner = cache.inner.clone();
+    let _turn = lock(&inner.switching);
     GLOBAL.set(cache).map_err(InstallError)?;
-    switch::set_annotations(mode);
+    switch::set_annotations(&inner.switch);
     Ok(())
 }
 

@@ -74,7 +74,7 @@ impl Clock {
 }
 
 /// Zero for a clock that is set to a time before 1970.
-fn unix_ms(time: SystemTime) -> u64 {
+pub(crate) fn unix_ms(time: SystemTime) -> u64 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -99,6 +99,11 @@ impl Tick {
     pub(crate) fn plus(self, time: Duration) -> Self {
         let time = coarsetime::Duration::from(time.min(LONGEST));
         Self(self.0.saturating_add(time.as_ticks()))
+    }
+
+    /// How long after another it is; nothing if it is not.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        coarsetime::Duration::from_ticks(self.0.saturating_sub(earlier.0)).into()
     }
 
     pub(crate) const fn to_bits(self) -> u64 {

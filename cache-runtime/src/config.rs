@@ -1,8 +1,10 @@
 //! Settings: from code, or from the environment.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::envelope::Bounds;
 use crate::policy::jittered;
@@ -13,6 +15,7 @@ use crate::store::{local::LocalTier, redis::RedisStore};
 use crate::switch::Mode;
 #[cfg(feature = "test_util")]
 use crate::test_util::TestClock;
+use crate::verify::Share;
 
 /// How a cache is set up. Start with [`from_env`](Self::from_env), [`embedded`](Self::embedded) or
 /// [`redis`](Self::redis), and change what you need.
@@ -54,6 +57,7 @@ enum Target {
 pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) mode: Mode,
     /// Namespace and epoch, as they stand in front of every key.
     pub(crate) prefix: Box<[u8]>,
@@ -68,6 +72,7 @@ pub(crate) struct Settings {
     pub(crate) fence: Duration,
     pub(crate) bounds: Bounds,
     pub(crate) clock: Clock,
+    pub(crate) verify: Share,
 }
 
 impl Settings {
@@ -94,6 +99,7 @@ impl Default for Settings {
                 compress_above: None,
             },
             clock: Clock::default(),
+            verify: Share::NONE,
         }
     }
 }
@@ -141,6 +147,7 @@ impl CacheConfig {
     /// | `REDIS_ENABLED` | `false` is [`Mode::Detached`]; comes before `CACHE_ENABLED` | `true` |
     /// | `CACHE_NAMESPACE` | stands in front of every key | `cache` |
     /// | `CACHE_EPOCH` | stands after the namespace; a new number begins with an empty cache | 0 |
+    /// | `CACHE_VERIFY` | the share of the hits to hold against their source, see [`verify`](Self::verify) | 0 |
     ///
     /// A switch is `true`, `1`, `on`, `yes`, or `false`, `0`, `off`, `no`, in any case. An empty variable counts as not set.
     ///
@@ -189,6 +196,16 @@ impl CacheConfig {
             check_namespace("CACHE_NAMESPACE", &namespace)?;
             config.namespace = namespace;
         }
+        if let Some(share) = lookup("CACHE_VERIFY") {
+            let parsed = share
+                .parse()
+                .ok()
+                .filter(|share| (0.0..=1.0).contains(share));
+            let accepted = "a number from 0 (none of the hits) to 1 (all of them)";
+            config = config.verify(
+                parsed.ok_or_else(|| ConfigError::wrong("CACHE_VERIFY", &share, accepted))?,
+            );
+        }
         if let Some(epoch) = lookup("CACHE_EPOCH") {
             config.epoch = epoch.parse().map_err(|_| {
                 ConfigError::wrong("CACHE_EPOCH", &epoch, "a whole number from 0 to 2^64 - 1")
@@ -213,6 +230,27 @@ impl CacheConfig {
     /// How far the cache is switched on at first. Default: [`Mode::On`].
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// The share of the hits that are held against their source, of all call sites, between 0 and 1; what is beyond counts as that: see
+    /// [`Policy::verify`](crate::Policy::verify). Default: 0.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, CacheConfig, Key, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = Cache::new(CacheConfig::embedded().verify(1.0))?;
+    /// let (key, policy) = (Key::of("price").part(&1_u64), Policy::new(Duration::from_secs(300)));
+    /// for _ in 0..3 {
+    ///     cache.get_or_load(&key, policy, || async { Ok::<_, std::io::Error>(999) }).await?;
+    /// }
+    /// assert_eq!(cache.stats().verified, 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn verify(mut self, share: f64) -> Self {
+        self.settings.verify = Share::of(share);
         self
     }
 
@@ -311,6 +349,7 @@ impl CacheConfig {
                     ..
                 },
             clock: _,
+            verify: _,
         } = self.settings;
         let (ms, minutes) = (Duration::from_millis, |n: u64| Duration::from_secs(60 * n));
         let bounds = [
@@ -362,6 +401,7 @@ impl CacheConfig {
         let epoch = format!("{}:{}", self.namespace, self.epoch);
         let prefix = format!("{epoch}:");
         let clock = self.settings.clock.clone();
+        let changes = Arc::<Changes>::default();
         let store = match self.target {
             Target::Embedded => Store::Embedded(EmbeddedStore::new(
                 self.embedded_capacity,
@@ -370,14 +410,17 @@ impl CacheConfig {
             )),
             #[cfg(feature = "redis")]
             Target::Redis(client) => {
+                let changes = changes.clone();
                 let local = LocalTier::new(self.local_capacity, self.local_bytes, clock);
                 let client = tracked(*client, self.tracking);
-                Store::Redis(RedisStore::new(client, &epoch, local).into())
+                let names = (&*self.namespace, &*epoch);
+                Store::Redis(RedisStore::new(client, names, local, changes).into())
             }
         };
         Parts {
             store,
             settings: self.settings,
+            changes,
             mode: self.mode,
             prefix: prefix.into_bytes().into(),
         }
@@ -583,6 +626,13 @@ mod tests {
 
     #[test]
     fn wrong_numbers_and_names_are_named() {
+        for share in ["2", "-0.1", "NaN", "1%"] {
+            let message = error(&[("CACHE_VERIFY", share)]);
+            assert!(
+                message.contains(share) && message.contains("to 1"),
+                "{message}"
+            );
+        }
         let message = error(&[("CACHE_EPOCH", "latest")]);
         assert!(
             message.contains("CACHE_EPOCH is `latest`") && message.contains("whole number"),

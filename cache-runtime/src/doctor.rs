@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::audit::{Severity, audit};
 use crate::cache::Cache;
+use crate::error::ErrorKind;
 use crate::store::Store;
 use crate::switch::Mode;
 
@@ -22,6 +23,7 @@ const VARIABLES: &[&str] = &[
     "CACHE_ENABLED",
     "CACHE_NAMESPACE",
     "CACHE_EPOCH",
+    "CACHE_VERIFY",
 ];
 
 /// How well something is.
@@ -151,7 +153,21 @@ impl Cache {
         allow(clippy::unused_async, reason = "the embedded store does not wait")
     )]
     pub async fn doctor(&self) -> Diagnosis {
+        let read = match self.inner.switch.own() {
+            Mode::Detached => Ok(()),
+            Mode::On | Mode::Off => self.inner.read_fleet().await,
+        };
         let mut checks = vec![self.environment(), self.switch()];
+        // A server that is away is told of below.
+        if let Err(error) = read
+            && error.kind() == ErrorKind::Rejected
+        {
+            checks.push(Check::warning(
+                "fleet",
+                format!("what its switch says cannot be read: {error}"),
+                "let this user call `HGETALL` and `EVALSHA` on `<namespace>:*`",
+            ));
+        }
         match &self.inner.store {
             _ if self.mode() == Mode::Detached => {}
             Store::Embedded(store) => checks.push(Check::ok(
@@ -205,7 +221,27 @@ impl Cache {
 
     fn switch(&self) -> Check {
         const WHAT: &str = "switch";
-        match self.mode() {
+        let fleet = self.fleet();
+        match self.inner.switch.own() {
+            Mode::On if !fleet.on => {
+                let by = fleet.thrown.by.as_deref().unwrap_or("somebody");
+                Check::warning(
+                    WHAT,
+                    format!(
+                        "off in the whole fleet, by {by}: every read is the plain call, and invalidations reach the store"
+                    ),
+                    "call `switch_fleet(true, …)`, or throw it on the dashboard",
+                )
+            }
+            Mode::On if !fleet.templates_off.is_empty() => {
+                let off = fleet.templates_off.iter();
+                let off: Vec<_> = off.map(|off| format!("`{}`", off.template)).collect();
+                Check::warning(
+                    WHAT,
+                    format!("on, but for {} in the whole fleet", off.join(", ")),
+                    "call `switch_template(…, true, …)`, or switch it on with the dashboard",
+                )
+            }
             Mode::On => Check::ok(WHAT, "on"),
             Mode::Off => Check::warning(
                 WHAT,

@@ -207,6 +207,46 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What an envelope says of its value.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) codec: u8,
+    pub(crate) version: u32,
+    /// The name of its type.
+    pub(crate) name: String,
+    pub(crate) age: Option<Age>,
+}
+
+/// Reads what an envelope says; `None` if it is none of this key.
+pub(crate) fn label(key: &[u8], bytes: &[u8]) -> Option<Label> {
+    let parts = checked(key, bytes)?;
+    Some(Label {
+        codec: parts.codec,
+        version: parts.version,
+        name: String::from_utf8_lossy(parts.name).into_owned(),
+        age: parts.age,
+    })
+}
+
+fn checked<'a>(key: &[u8], bytes: &'a [u8]) -> Option<Parts<'a>> {
+    let (stored_check, sealed) = bytes.split_first_chunk::<CHECK_LEN>()?;
+    let parts = Parts::of(sealed)?;
+    (*stored_check == check(key, sealed) && parts.format == FORMAT).then_some(parts)
+}
+
+/// What a codec has written, and which, whatever the type is; nothing of a value that is known to be absent.
+#[cfg(feature = "dashboard")]
+pub(crate) fn encoded(key: &[u8], bytes: &[u8], bounds: Bounds) -> Option<(u8, Option<Vec<u8>>)> {
+    let parts = checked(key, bytes)?;
+    let body = match parts.follows {
+        ABSENT => None,
+        PLAIN => Some(parts.body.to_vec()),
+        COMPRESSED => Some(compression::decompress(parts.body, bounds.max_len)?),
+        _ => return None,
+    };
+    Some((parts.codec, body))
+}
+
 /// The length of an envelope that opens, with its value as it was before it was compressed.
 pub(crate) fn unpacked_len(bytes: &[u8]) -> usize {
     if let Some(parts) = bytes.get(CHECK_LEN..).and_then(Parts::of)

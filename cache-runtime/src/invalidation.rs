@@ -9,6 +9,7 @@ use crate::error::{CacheError, InvalidationError};
 use crate::key::{CacheKey, KeyWriter, RenderedKey};
 use crate::race::{alongside, together};
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::switch::Mode;
@@ -247,10 +248,10 @@ impl Effects {
         let steps = self
             .keys
             .iter()
-            .map(|key| inner.store.apply(key, step.clone(), ttl, budget));
+            .map(|key| spans::step(&inner.store, self.at, key, step.clone(), ttl, budget));
         let results = together(steps).await;
-        for _ in results.iter().filter(|result| result.is_err()) {
-            self.count(Count::store_errors);
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.tally().add_error(error);
         }
         results
     }
@@ -292,6 +293,7 @@ impl Effects {
             return Ok(());
         }
         inner.work_on_recovery();
+        inner.follow_fleet();
         let patterns = self.deliver_patterns().await;
         // Keys leave the list when they are delivered, not before: this may be dropped here.
         let results = self.step_on_all(self.ending().step(), Duration::ZERO).await;
@@ -317,7 +319,7 @@ impl Effects {
             match delivered {
                 Ok(()) => self.count(Count::invalidations),
                 Err(error) => {
-                    self.count(Count::store_errors);
+                    self.tally().add_error(&error);
                     self.count(Count::invalidations_queued);
                     if let Some(under) = under {
                         inner.queue_pattern(under);
@@ -342,16 +344,13 @@ impl Effects {
         let Some(fence) = self.fence else {
             return Ok(false);
         };
+        self.tally().add_bytes(Count::bytes_written, &payload);
         let mut stored = true;
         for reply in self.step_on_all(Step::Put(fence, payload), ttl).await {
             stored &= matches!(reply?, Reply::Done);
         }
         self.keys.clear();
-        self.count(if stored {
-            Count::fills
-        } else {
-            Count::fills_refused
-        });
+        self.tally().add_fill(stored);
         Ok(stored)
     }
 
@@ -373,7 +372,11 @@ impl Effects {
     }
 
     pub(crate) fn count(&self, count: Count) {
-        Tally::new(&self.cache.inner, self.at).add(count);
+        self.tally().add(count);
+    }
+
+    fn tally(&self) -> Tally<'_> {
+        Tally::new(&self.cache.inner, self.at)
     }
 }
 

@@ -38,7 +38,7 @@
 //! - The kill switch: [`Mode`]. Control of single calls: [`bypass`], [`refresh`], [`only_cached`].
 //! - Transactions of the source: [`transaction`].
 //! - For tests (feature `test_util`): a clock that moves when the test says so.
-//! - What happened: [`Stats`], [`call_sites`]. What is wrong: [`Cache::doctor`].
+//! - What happened: [`Cache::snapshot`], [`Cache::changes`], [`Stats`], [`call_sites`]. What is wrong: [`Cache::doctor`].
 //! - The keys of the whole program, checked in a test: [`audit()`].
 //!
 //! What each thing is called: a **key template** (`"user:<id>"`) renders to a **key**; the store holds a **slot** under it, which is
@@ -57,6 +57,8 @@ mod backoff;
 mod breaker;
 mod budget;
 mod cache;
+mod census;
+mod changes;
 mod clock;
 mod codec;
 mod coded;
@@ -64,23 +66,33 @@ mod coded;
 mod compression;
 mod config;
 mod control;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 mod doctor;
 mod entries;
 mod envelope;
 mod error;
+mod fleet;
 mod flight;
 mod form;
+mod inspect;
 mod invalidation;
 mod key;
+mod latency;
 mod lock;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod outcome;
+mod place;
 mod policy;
 mod race;
 mod read_through;
 mod recovery;
 mod site;
 pub mod slot;
+mod snapshot;
 mod solo;
+mod spans;
 mod staleness;
 mod stats;
 mod store;
@@ -93,6 +105,7 @@ pub mod test_util;
 mod timer;
 mod token;
 mod transaction;
+mod verify;
 mod warm;
 mod write_through;
 
@@ -101,11 +114,19 @@ pub mod guide {
     #[doc = include_str!("../docs/audit.md")]
     pub mod audit {}
 
+    #[cfg(feature = "dashboard")]
+    #[doc = include_str!("../docs/dashboard.md")]
+    pub mod dashboard {}
+
     #[doc = include_str!("../docs/guarantees.md")]
     pub mod guarantees {}
 
     #[doc = include_str!("../docs/keys.md")]
     pub mod keys {}
+
+    #[cfg(feature = "metrics")]
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
 
     #[doc = include_str!("../docs/operations.md")]
     pub mod operations {}
@@ -122,6 +143,8 @@ struct Readme;
 pub use audit::{Audit, Finding, FindingKind, KeyMap, KeyUse, Severity, audit};
 pub use cache::{Cache, InstallError, global, install};
 pub use cache_macros::{CacheKey, KeyPart, cached, invalidates, write_through};
+pub use census::{Census, Population, TemplateCensus};
+pub use changes::{Change, Changed};
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{Codec, CodecError, MessagePack};
@@ -130,12 +153,17 @@ pub use config::{CacheConfig, ConfigError};
 pub use control::{bypass, only_cached, refresh};
 pub use doctor::{Check, Diagnosis, Verdict};
 pub use error::{CacheError, ErrorKind, InvalidationError, Undelivered};
+pub use fleet::{Fleet, TemplateOff, Thrown};
+pub use inspect::{Inspection, SlotState, ValueLabel};
 pub use key::{
-    Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, PartWriter,
+    Admits, AnyValue, CacheKey, Holds, Key, KeyPart, KeyWriter, MAX_PART_LEN, Only, ParseKeyError,
+    PartWriter,
 };
+pub use latency::Latency;
 pub use outcome::CacheValue;
 pub use policy::Policy;
 pub use site::{CallSite, Effect, call_sites};
+pub use snapshot::{Breaker, Measured, SiteSnapshot, Snapshot};
 pub use staleness::{RefreshAhead, Staleness};
 pub use stats::Stats;
 pub use switch::Mode;

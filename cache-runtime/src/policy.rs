@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::staleness::Staleness;
 use crate::storing::Selects;
+use crate::verify::Share;
 
 /// What is stored under a key, and for how long.
 ///
@@ -23,6 +24,7 @@ pub struct Policy {
     version: u32,
     is_tagged: bool,
     staleness: Option<&'static Staleness>,
+    verify: Share,
 }
 
 impl Policy {
@@ -36,6 +38,7 @@ impl Policy {
             version: 0,
             is_tagged: false,
             staleness: None,
+            verify: Share::NONE,
         }
     }
 
@@ -62,6 +65,39 @@ impl Policy {
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
+    }
+
+    /// Holds this share of the hits, between 0 and 1, against their source: such a hit also runs the body, compares what that returns with
+    /// what was cached, and counts and logs a difference that nothing has invalidated within a second. Nothing else depends on it.
+    ///
+    /// So promise 1, no stale value after an invalidation, is measured in production: what changes the source and has no
+    /// `#[invalidates]`, such as a script or another service, is found. [`Stats`](crate::Stats) counts `verified`, `mismatches` and
+    /// `unverified`; the log tells of one difference a second, with the template and the greatest age that the value can have.
+    ///
+    /// - The caller gets what was cached, and waits for the body, [`CacheConfig::wait`](crate::CacheConfig::wait) at most; its errors and panics are its own. Where
+    ///   values are [refreshed in the background](crate::Staleness), nobody waits. At most 100 verifications of a cache run at a time.
+    /// - Two values are the same if they serialise to the same, whatever the order of sequences and maps: a `HashSet` has none.
+    /// - Values that may be stale are not verified: those past their TTL, of calls within [`only_cached`](crate::only_cached),
+    ///   [`transaction`](crate::transaction()) and the like, and those of `batch`. With a [local tier](Self::local_ttl), what Redis holds is verified.
+    /// - A mutation that takes longer than a second from its commit to its return is taken for a missing one, unless it has a fence.
+    ///
+    /// [`CacheConfig::verify`](crate::CacheConfig::verify) is the same for all calls of a cache; of both the larger counts.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use cache_runtime::Policy;
+    ///
+    /// const USERS: Policy = Policy::new(Duration::from_secs(3600)).verify(0.001);
+    /// ```
+    pub const fn verify(mut self, share: f64) -> Self {
+        self.verify = Share::of(share);
+        self
+    }
+
+    /// Whether to hold the hit at hand against its source, if this share of all hits is held anyway.
+    #[inline]
+    pub(crate) fn is_to_be_verified(&self, share: Share) -> bool {
+        self.verify.max(share).draws()
     }
 
     /// The same for values that are stored with tags.

@@ -45,9 +45,10 @@ use crate::read_through::{
     Call, First, Going, Start, first_look, in_background, inline, read_through, start,
 };
 use crate::slot::{Reply, Step};
+use crate::stats::{self, Count};
 use crate::store::Payload;
 use crate::storing::Every;
-use crate::switch::{Annotations, Mode};
+use crate::switch::Annotations;
 use crate::tags::{self, Tags};
 use crate::tally::{At, Tally};
 
@@ -74,6 +75,7 @@ pub struct CachedCall<'c> {
     policy: Policy,
     key: RenderedKey,
     asked: Asked,
+    verifies: bool,
     tags: Tags,
 }
 
@@ -91,8 +93,10 @@ impl<'c> CachedCall<'c> {
             key,
             tags: _,
             asked,
+            verifies,
         } = self;
-        Call::new(inner, key, policy, Tally::new(inner, at), asked)
+        let tally = Tally::new(inner, at);
+        Call::new(inner, key, policy, tally, asked).verifying(verifies)
     }
 }
 
@@ -132,6 +136,9 @@ where
             return begin_as_asked::<R, S>(&global().inner, site, At::Site(site), write);
         }
         if annotations.are_off() {
+            if annotations.are_off_by_fleet() {
+                global().inner.follow_fleet();
+            }
             return Begun::Plain;
         }
     }
@@ -174,23 +181,35 @@ where
     let Effect::Caches(policy) = site.effect() else {
         return Begun::Plain;
     };
-    if inner.mode() != Mode::On {
+    if !inner.admits(at) {
         return Begun::Plain;
     }
+    let through = |key, verifies| CachedCall {
+        inner,
+        at,
+        policy,
+        key,
+        tags: Tags::default(),
+        asked: Asked::Nothing,
+        verifies,
+    };
+    if policy.is_to_be_verified(inner.settings.verify) {
+        return Begun::Cached(through(inner.render(write), true));
+    }
+    let timed = stats::timed();
     match inner.look::<R, S>(write, policy) {
         Ok((hit, tier)) => {
-            Tally::new(inner, at).add(tier);
+            Tally::new(inner, at).hit_at_hand(tier, timed);
             Begun::Hit(hit)
         }
-        Err(key) => Begun::Cached(CachedCall {
-            inner,
-            at,
-            policy,
-            key,
-            tags: Tags::default(),
-            asked: Asked::Nothing,
-        }),
+        Err(key) => Begun::Cached(through(key, false)),
     }
+}
+
+/// All that a hit does to be counted and timed, for what measures that.
+pub fn count_hit(site: &'static CallSite) {
+    let timed = stats::timed();
+    Tally::new(&global().inner, At::Site(site)).hit_at_hand(Count::hits, timed);
 }
 
 /// Begins a call of which something was asked for.
@@ -227,17 +246,20 @@ where
         return Begun::Plain;
     };
     let (asked, tally) = (control::asked(), Tally::new(inner, at));
+    let through = |key, verifies| CachedCall {
+        inner,
+        at,
+        policy,
+        key,
+        tags: Tags::default(),
+        asked,
+        verifies,
+    };
     match start::<R, S>(asked, inner, tally, policy, write) {
         Start::Plain => Begun::Plain,
         Start::Hit(hit) => Begun::Hit(hit),
-        Start::Through(key) => Begun::Cached(CachedCall {
-            inner,
-            at,
-            policy,
-            key,
-            tags: Tags::default(),
-            asked,
-        }),
+        Start::Through(key) => Begun::Cached(through(key, false)),
+        Start::ToVerify(key) => Begun::Cached(through(key, true)),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 mod controlled;
 mod loading;
 mod together;
+mod verifying;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +23,20 @@ use crate::outcome::{CacheValue, ErrorSharing, Outcome};
 use crate::policy::Policy;
 use crate::race::within;
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::staleness::{Age, Freshness};
 use crate::stats::Count;
 use crate::store::{Payload, Stamp};
 use crate::storing::Selects;
 use crate::tags::{Seen, Tags};
-use crate::tally::Tally;
+use crate::tally::{Counted, Tally};
 use crate::timer;
 use crate::token::Token;
 
 pub(crate) use aging::{First, Going, Replacing, first_look, in_background, inline};
 pub(crate) use controlled::{Start, start};
 use loading::{Loading, Next, To};
+use verifying::verified;
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -52,8 +55,13 @@ pub(crate) struct Call<'a> {
     key: RenderedKey,
     policy: Policy,
     tally: Tally<'a>,
+    counted: Counted<'a>,
     /// What was asked for when it began.
     asked: Asked,
+    /// Whether a hit is to be held against its source.
+    verifies: bool,
+    /// The hit that is.
+    to_verify: Option<Token>,
     /// What is left of the store budget.
     budget: Duration,
     /// When waiting for others' loads ends; set by the first wait.
@@ -97,7 +105,10 @@ impl<'a> Call<'a> {
             key,
             policy,
             tally,
+            counted: Counted::new(tally),
             asked,
+            verifies: false,
+            to_verify: None,
             budget: inner.settings.store_budget,
             waits_until: None,
             unreadable: None,
@@ -106,6 +117,11 @@ impl<'a> Call<'a> {
             tags: Tags::default(),
             seen: None,
         }
+    }
+
+    /// The same call, whose hit may be held against its source.
+    pub(crate) fn verifying(self, verifies: bool) -> Self {
+        Self { verifies, ..self }
     }
 
     /// The same call of a function whose values have tags.
@@ -123,18 +139,40 @@ impl<'a> Call<'a> {
             return Err(CacheError::new(ErrorKind::Timeout));
         }
         let budget = Budget::of(self.budget);
-        let reply = self.inner.store.apply(&self.key, step, ttl, budget).await;
-        match &reply {
-            // Nothing follows that would need to know.
-            Ok(Reply::Hit(..)) => return reply,
-            Ok(_) => {}
-            Err(error) => {
-                self.tally.add(Count::store_errors);
-                tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
-            }
+        let at = self.tally.at();
+        let reply = spans::step(&self.inner.store, at, &self.key, step, ttl, budget).await;
+        // After a hit, nothing follows that would need to know what is left.
+        if !matches!(reply, Ok(Reply::Hit(..))) {
+            self.note(&reply, budget);
+        }
+        reply
+    }
+
+    /// Notes what came of a step, and what it has left of the budget.
+    fn note(&mut self, reply: &Result<Reply<Payload>, CacheError>, budget: Budget) {
+        if let Err(error) = reply {
+            self.tally.add_error(error);
+            tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
         }
         self.budget = budget.left();
-        reply
+    }
+
+    /// What was read; `Err`, and counted, where the store failed.
+    fn or_bypass<T>(&self, read: Result<T, CacheError>) -> Result<T, Count> {
+        read.map_err(|error| {
+            self.tally.add_error(&error);
+            Count::bypasses_store
+        })
+    }
+
+    /// The keys of all slots that it reads.
+    fn keys(&self) -> impl Iterator<Item = &RenderedKey> {
+        std::iter::once(&self.key).chain(self.tags.keys())
+    }
+
+    /// Whether one of them has an invalidation that is not delivered.
+    fn is_undelivered(&self) -> bool {
+        self.keys().any(|key| self.inner.recovery.concerns(key))
     }
 
     /// Reads the slot; `Err` where the call is to go past the cache.
@@ -142,8 +180,8 @@ impl<'a> Call<'a> {
         if self.inner.recovery.len() > 0 {
             self.inner.work_on_recovery();
         }
-        let mut keys = std::iter::once(&self.key).chain(self.tags.keys());
-        if keys.any(|key| self.inner.recovery.concerns(key)) {
+        self.inner.follow_fleet();
+        if self.is_undelivered() {
             return Err(Count::bypasses_fenced);
         }
         self.looks += 1;
@@ -165,10 +203,7 @@ impl<'a> Call<'a> {
             .read_with(self.inner, Some(&self.key), budget)
             .await;
         self.budget = budget.left();
-        let Some((reply, seen)) = read else {
-            self.tally.add(Count::store_errors);
-            return Err(Count::bypasses_store);
-        };
+        let (reply, seen) = self.or_bypass(read)?;
         self.seen = Some(seen);
         Ok(reply)
     }
@@ -181,10 +216,7 @@ impl<'a> Call<'a> {
         let budget = Budget::of(self.budget);
         let read = self.tags.read_with(self.inner, None, budget).await;
         self.budget = budget.left();
-        let Some((_, seen)) = read else {
-            self.tally.add(Count::store_errors);
-            return Err(Count::bypasses_store);
-        };
+        let (_, seen) = self.or_bypass(read)?;
         self.seen = Some(seen);
         Ok(())
     }
@@ -357,8 +389,8 @@ impl<'a> Call<'a> {
                     lease.seat.land(Landing::Moved);
                     return None;
                 }
-                Err(_) => {
-                    self.tally.add(Count::store_errors);
+                Err(error) => {
+                    self.tally.add_error(&error);
                     lease.seat.land(Landing::Failed(None));
                     return Some(Turn::Alone(Count::bypasses_store));
                 }
@@ -423,7 +455,10 @@ impl<'a> Call<'a> {
                 None
             }
             (value, freshness) => {
-                self.tally.add(aging::count_of(freshness));
+                if self.verifies && freshness == Freshness::Fresh {
+                    self.to_verify = Some(token);
+                }
+                self.counted.ends_as(aging::count_of(freshness));
                 Some(value)
             }
         }
@@ -443,6 +478,7 @@ impl<'a> Call<'a> {
         payload: &Payload,
     ) -> Result<Opened<T>, Useless> {
         const NONE: &Seen = &Vec::new();
+        self.tally.add_bytes(Count::bytes_read, payload);
         F::open::<T, D>(self.of(), payload, self.seen.as_ref().unwrap_or(NONE))
     }
 
@@ -477,6 +513,10 @@ impl<'a> Call<'a> {
         self.inner.settings.clock.instant()
     }
 
+    fn since(&self, began: Instant) -> Duration {
+        self.now().saturating_duration_since(began)
+    }
+
     /// How long a value lives that is stored now and took so long to load, and what is told of its age; `None` if that is too short
     /// to store it.
     fn life(&self, ttl: Duration, took: Duration) -> Option<(Duration, Option<Age>)> {
@@ -499,7 +539,10 @@ impl<'a> Call<'a> {
         age: Option<Age>,
     ) -> Option<Payload> {
         match F::payload::<T, D>(self.of(), value, generations, age) {
-            Ok(payload) => Some(payload),
+            Ok(payload) => {
+                self.tally.add_bytes(Count::bytes_written, &payload);
+                Some(payload)
+            }
             Err(error) => {
                 self.tally.add(error.count());
                 tracing::debug!(%error, key = ?self.key, "a loaded value is not stored");
@@ -520,12 +563,7 @@ impl<'a> Call<'a> {
         // After an error it is not known whether it was stored: `lease` is released when dropped, which spares a value.
         if let Ok(reply) = reply {
             lease.seat.settle();
-            let stored = matches!(reply, Reply::Done);
-            self.tally.add(if stored {
-                Count::fills
-            } else {
-                Count::fills_refused
-            });
+            self.tally.add_fill(matches!(reply, Reply::Done));
         }
     }
 
@@ -555,25 +593,9 @@ impl Lease {
         }
     }
 
-    /// Renews the lease for as long as it stands and this is polled. Never ends.
-    fn renewal(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (inner, token, key) = (
-            self.inner.clone(),
-            self.seat.token(),
-            self.seat.key().clone(),
-        );
-        async move {
-            let settings = &inner.settings;
-            loop {
-                timer::sleep(settings.lease / 3).await;
-                let budget = Budget::of(settings.store_budget);
-                let step = Step::Renew(token);
-                let renewing = inner.store.apply(&key, step, settings.lease, budget);
-                if let Ok(Reply::Refused) = renewing.await {
-                    return std::future::pending().await;
-                }
-            }
-        }
+    /// Where it stands, and what as.
+    fn place(&self) -> (RenderedKey, Token) {
+        (self.seat.key().clone(), self.seat.token())
     }
 }
 
@@ -604,7 +626,12 @@ where
     F: Form,
 {
     let looked = match call.first_look::<R, S, D, F>(&storing).await {
-        Ok(value) => return value,
+        Ok(value) => {
+            return match call.to_verify {
+                None => value,
+                Some(token) => Box::pin(verified(call, value, token, body)).await,
+            };
+        }
         Err(looked) => looked,
     };
     // Boxed: what a hit does not need is several times as large.
@@ -700,7 +727,7 @@ where
                     Landing::Value(_) | Landing::Failed(None) | Landing::Moved => None,
                 };
                 if let Some(value) = shared {
-                    call.tally.add(Count::joins);
+                    call.counted.ends_as(Count::joins);
                     return Next::Answer(value);
                 }
                 Count::bypasses_failed
@@ -710,6 +737,6 @@ where
         };
         break (reason, To::Return);
     };
-    call.tally.add(count);
+    call.counted.ends_as(count);
     Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backoff::backoff;
 use crate::budget::Budget;
 use crate::cache::Inner;
+use crate::changes::Changed;
 use crate::error::{CacheError, ErrorKind};
 use crate::invalidation::Ending;
 use crate::key::RenderedKey;
@@ -84,38 +85,36 @@ impl Recovery {
         result
     }
 
-    fn insert(&self, key: RenderedKey, ending: Ending) {
+    /// Keeps the invalidation of a key; how many are not kept any more.
+    fn insert(&self, key: RenderedKey, ending: Ending) -> usize {
         let number = self.mutations.fetch_add(1, Ordering::Relaxed);
         self.change(|pending| {
             if pending.keys.len() >= CAPACITY && !pending.keys.contains_key(&key) {
-                tracing::warn!(
-                    capacity = CAPACITY,
-                    "more cache invalidations are undelivered than are kept: this process reads past the cache until it \
-                     has moved the epoch of the namespace, which empties it for every process"
-                );
+                let dropped = pending.keys.len() + 1;
                 pending.keys.clear();
                 pending.epoch = Some(number);
+                dropped
             } else {
                 pending.keys.insert(key, Mutation { number, ending });
+                0
             }
-        });
+        })
     }
 
-    /// Keeps the pattern of which each key begins so.
-    fn insert_pattern(&self, under: RenderedKey) {
+    /// Keeps the pattern of which each key begins so; how many are not kept any more.
+    fn insert_pattern(&self, under: RenderedKey) -> usize {
         let number = self.mutations.fetch_add(1, Ordering::Relaxed);
         self.change(|pending| {
             pending.patterns.insert(under, number);
-            if pending.patterns.len() > MAX_PATTERNS {
-                tracing::warn!(
-                    capacity = MAX_PATTERNS,
-                    "more patterns are undelivered than are kept: this process reads past the cache until it has moved the epoch \
-                     of the namespace, which empties it for every process"
-                );
+            let dropped = pending.patterns.len();
+            if dropped > MAX_PATTERNS {
                 pending.patterns.clear();
                 pending.epoch = Some(number);
+                dropped
+            } else {
+                0
             }
-        });
+        })
     }
 
     fn remove_pattern(&self, under: &RenderedKey, number: u64) {
@@ -212,15 +211,26 @@ impl Inner {
         ending: Ending,
     ) {
         for key in keys {
-            self.recovery.insert(key, ending);
+            let dropped = self.recovery.insert(key, ending);
+            self.note_dropped(dropped);
         }
         self.work_on_recovery();
     }
 
     /// Keeps a pattern for delivery likewise.
     pub(crate) fn queue_pattern(self: &Arc<Self>, under: RenderedKey) {
-        self.recovery.insert_pattern(under);
+        let dropped = self.recovery.insert_pattern(under);
+        self.note_dropped(dropped);
         self.work_on_recovery();
+    }
+
+    fn note_dropped(&self, count: usize) {
+        if count > 0 {
+            let times = u64::try_from(count).unwrap_or(u64::MAX);
+            self.counters.add_times(Count::invalidations_dropped, times);
+            let what = Changed::InvalidationsDropped { count };
+            self.changes.note(what, None);
+        }
     }
 
     /// Starts the task that delivers, unless it runs, there is nothing to do, or this thread has no runtime. In the
@@ -301,6 +311,10 @@ impl Inner {
             return Ok(());
         };
         self.store.advance_epoch(limit).await?;
+        if self.store.as_embedded().is_some() {
+            // Redis tells of it, this process like any other.
+            self.changes.note(Changed::EpochMoved, None);
+        }
         self.recovery.moved(number);
         Ok(())
     }

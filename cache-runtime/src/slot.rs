@@ -139,6 +139,26 @@ pub enum Step<V> {
     Expire,
 }
 
+impl<V> Step<V> {
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Acquire { .. } => "acquire",
+            Self::Renew(_) => "renew",
+            Self::Fill(..) => "fill",
+            Self::Refresh { .. } => "refresh",
+            Self::Release(_) => "release",
+            Self::Invalidate => "invalidate",
+            Self::Raise(_) => "raise",
+            Self::Hold(_) => "hold",
+            Self::Lower(_) => "lower",
+            Self::Put(..) => "put",
+            Self::Expire => "expire",
+        }
+    }
+}
+
 /// What a step found or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply<V> {

@@ -146,6 +146,12 @@ impl Age {
         }
     }
 
+    /// How long ago the value was stored, in milliseconds.
+    pub(crate) fn of_now(self, now_ms: u64) -> u64 {
+        let stored = self.fresh_until.saturating_sub(self.fresh_for.into());
+        now_ms.saturating_sub(stored)
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         bytes[..8].copy_from_slice(&self.fresh_until.to_be_bytes());

@@ -2,16 +2,22 @@
 
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde::Serialize;
+
+use crate::error::ErrorKind;
+use crate::latency::Timings;
+use crate::place::{OWN, PLACES, place_of_this_thread};
+use crate::snapshot::Measured;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// A reading of the counters of one call site or one [`Cache`](crate::Cache), all since the process started.
         ///
         /// Each call that goes through the cache adds to exactly one of `hits`, `local_hits`, `stale_hits`, `misses`, `joins`, `refreshes`,
-        /// `unanswered` and the `bypasses_…`.
+        /// `unanswered`, `cancelled` and the `bypasses_…`; a call for several keys does for each of them.
         /// Calls while the cache is [switched off](crate::Mode) are the plain call, and not counted.
         ///
         /// ```
@@ -49,11 +55,10 @@ macro_rules! counters {
 
         impl Shard {
             #[inline]
-            fn add(&self, count: Count) {
+            fn of(&self, count: Count) -> &AtomicU64 {
                 match count {
                     $(Count::$name => &self.$name,)*
                 }
-                .fetch_add(1, Ordering::Relaxed);
             }
 
             fn read(&self) -> Stats {
@@ -86,12 +91,16 @@ counters! {
     joins,
     /// Calls within [`refresh`](crate::refresh) that found a value and ran the body to replace it.
     refreshes,
-    /// Calls within [`only_cached`](crate::only_cached) that had nothing to answer with. The body did not run.
+    /// Calls within [`only_cached`](crate::only_cached), and of [`Cache::get`](crate::Cache::get), that had nothing to answer with. No
+    /// body ran.
     unanswered,
+    /// Calls whose future was dropped, or whose body panicked, before it was known what they would be counted as; and keys of a call
+    /// that ended with the error of another key's load.
+    cancelled,
     /// Loads to replace a value at or near the end of its TTL, in the background or inline. Not calls: whoever is answered
     /// meanwhile is counted as a hit.
     revalidations,
-    /// Runs of the annotated function's body by calls that went through the cache.
+    /// Runs of the annotated function's body by calls that went through the cache. Those that verify a hit are not among them.
     loads,
     /// Loads that returned an error.
     load_errors,
@@ -112,8 +121,20 @@ counters! {
     bypasses_failed,
     /// Calls that ran the body because the store did not answer in time, or with an error.
     bypasses_store,
-    /// Operations that the store failed to carry out.
+    /// Operations that the store failed to carry out: the sum of the following `errors_…`.
     store_errors,
+    /// Of these: not answered within the store budget.
+    errors_timeout,
+    /// Of these: the store could not be reached.
+    errors_unavailable,
+    /// Of these: answered with an error, such as out of memory, read-only, or loading.
+    errors_rejected,
+    /// Of these: answered with something that is no answer.
+    errors_garbled,
+    /// Of these: not tried, because the [breaker](crate::Breaker) was open.
+    errors_breaker_open,
+    /// Of these: not tried for another reason, such as that there was no tokio runtime.
+    errors_other,
     /// Values in the store that this call site cannot read: of another type, version, codec or format.
     unreadable,
     /// Values in the store that a tag was invalidated of since they were loaded.
@@ -123,53 +144,126 @@ counters! {
     /// Values that were not stored because they cannot be encoded, or would come back as other values: see
     /// [`Codec`](crate::Codec).
     unencodable,
+    /// Hits that were held against their source ([`Policy::verify`](crate::Policy::verify)), and told the same.
+    verified,
+    /// Hits whose source told something else, and that nothing had invalidated a second later: stale values.
+    mismatches,
+    /// Hits that were held against their source, and of which nothing is known: they were invalidated meanwhile, or the body failed,
+    /// panicked, or took longer than a call waits for another's load.
+    unverified,
     /// Keys invalidated, as acknowledged by the store.
     invalidations,
     /// Keys whose invalidation the store did not take at once; they are retried until it does.
     invalidations_queued,
+    /// Of these: no longer kept one by one, because there were too many. The epoch of the namespace moves in their place, which
+    /// empties it.
+    invalidations_dropped,
+    /// Bytes of encoded values that were read from the store. The embedded store and the local tier encode nothing.
+    bytes_read,
+    /// Bytes of encoded values that were sent to the store.
+    bytes_written,
 }
 
-/// How many threads can count at the same time without waiting for each other's cache lines.
-const SHARDS: usize = 16;
+impl Count {
+    /// What an error of the store is counted as, besides `store_errors`.
+    pub(crate) const fn of(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::Timeout => Self::errors_timeout,
+            ErrorKind::Unavailable => Self::errors_unavailable,
+            ErrorKind::Rejected => Self::errors_rejected,
+            ErrorKind::Garbled => Self::errors_garbled,
+            ErrorKind::BreakerOpen => Self::errors_breaker_open,
+            ErrorKind::NoRuntime
+            | ErrorKind::Unencodable
+            | ErrorKind::TooLarge
+            | ErrorKind::Off => Self::errors_other,
+        }
+    }
+}
 
 /// Counters, made when the first of them is used.
 #[derive(Debug)]
-pub(crate) struct Counters(OnceLock<Box<[Shard; SHARDS]>>);
+pub(crate) struct Counters {
+    /// One for each place that threads count at, made when a thread does.
+    shards: OnceLock<Box<[OnceLock<Box<Shard>>; PLACES]>>,
+    /// Of calls that were answered from the cache.
+    pub(crate) hits: Timings,
+    /// Of runs of the body.
+    pub(crate) loads: Timings,
+}
 
 impl Counters {
     pub(crate) const fn new() -> Self {
-        Self(OnceLock::new())
+        Self {
+            shards: OnceLock::new(),
+            hits: Timings::new(),
+            loads: Timings::new(),
+        }
     }
 
     #[inline]
     pub(crate) fn add(&self, count: Count) {
-        let shards = self.0.get_or_init(Box::default);
-        if let Some(shard) = shards.get(shard_of_this_thread()) {
-            shard.add(count);
+        self.add_times(count, 1);
+    }
+
+    #[inline]
+    pub(crate) fn add_times(&self, count: Count, times: u64) {
+        let shards = self.shards.get_or_init(none);
+        let place = place_of_this_thread();
+        let Some(shard) = shards.get(place) else {
+            return;
+        };
+        let counter = shard.get_or_init(Box::default).of(count);
+        if place < OWN {
+            // Nobody else writes here: an addition that others could not come in between costs several times as much.
+            let sum = counter.load(Ordering::Relaxed).wrapping_add(times);
+            counter.store(sum, Ordering::Relaxed);
+        } else {
+            counter.fetch_add(times, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let shards = self.0.get().into_iter().flat_map(|shards| shards.iter());
+        let shards = self.shards.get().into_iter().flat_map(|all| all.iter());
         shards
-            .map(Shard::read)
+            .filter_map(OnceLock::get)
+            .map(|shard| shard.read())
             .fold(Stats::default(), |sum, shard| sum + shard)
+    }
+
+    pub(crate) fn measured(&self) -> Measured {
+        Measured {
+            stats: self.read(),
+            hits: self.hits.read(),
+            loads: self.loads.read(),
+        }
     }
 }
 
-/// Threads take turns at the shards.
+#[cold]
+fn none() -> Box<[OnceLock<Box<Shard>>; PLACES]> {
+    Box::new([const { OnceLock::new() }; PLACES])
+}
+
+/// As many hits in this process as one that is timed stands for: two looks at the clock cost more than all else that is counted.
+pub(crate) const STANDS_FOR: u64 = 128;
+
+/// Now, if this hit is one of those that are timed.
 #[inline]
-fn shard_of_this_thread() -> usize {
-    thread_local!(static SHARD: Cell<usize> = const { Cell::new(usize::MAX) });
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    SHARD
-        .try_with(|shard| {
-            if shard.get() == usize::MAX {
-                shard.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-            }
-            shard.get()
+pub(crate) fn timed() -> Option<Instant> {
+    thread_local!(static UNTIL_NEXT: Cell<u64> = const { Cell::new(1) });
+    UNTIL_NEXT
+        .try_with(|until_next| {
+            let left = until_next.get() - 1;
+            until_next.set(left);
+            (left == 0).then(|| {
+                // Not each 128th: of call sites that take turns, one would always be timed, and the other never.
+                until_next.set(fastrand::u64(1..2 * STANDS_FOR));
+                Instant::now()
+            })
         })
-        .unwrap_or(0)
+        .ok()
+        .flatten()
 }
 
 impl Stats {
@@ -183,6 +277,7 @@ impl Stats {
             + self.joins
             + self.refreshes
             + self.unanswered
+            + self.cancelled
             + self.bypasses_asked
             + self.bypasses_transaction
             + self.bypasses_fenced
@@ -191,14 +286,17 @@ impl Stats {
             + self.bypasses_store
     }
 
-    /// The share of the calls that were answered without a run of the body: hits, and those who waited for another's load. `None`
-    /// without calls.
+    /// The calls that were answered without a run of the body of their own: hits, and those who waited for another's load.
+    #[must_use]
+    pub const fn spared(&self) -> u64 {
+        self.hits + self.local_hits + self.stale_hits + self.joins
+    }
+
+    /// The share of the calls that were [spared](Self::spared). `None` without calls.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "it is a share")]
     pub fn hit_ratio(&self) -> Option<f64> {
         let calls = self.calls();
-        (calls > 0).then(|| {
-            (self.hits + self.local_hits + self.stale_hits + self.joins) as f64 / calls as f64
-        })
+        (calls > 0).then(|| self.spared() as f64 / calls as f64)
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::MessagePack;
+use crate::error::CacheError;
 use crate::key::{KeyWriter, RenderedKey};
 use crate::race::together;
 use crate::slot::{Reply, Step};
@@ -26,7 +27,7 @@ use crate::switch::Mode;
 use crate::token::Token;
 
 /// What stands in front of a tag, after the namespace: no key begins so, because no template and no part renders to a bare `%`.
-const MARK: &str = "%t:";
+pub(crate) const MARK: &str = "%t:";
 
 /// How long a generation lives at least. A value that outlives its tag's generation is loaded anew.
 const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -56,22 +57,26 @@ impl Tags {
         &self.keys
     }
 
-    /// Reads a slot and all tags, in one round trip; `None` where the store fails one of them.
+    /// Reads a slot and all tags, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails one of them.
     pub(crate) async fn read_with(
         &self,
         inner: &Inner,
         key: Option<&RenderedKey>,
         budget: Budget,
-    ) -> Option<(Reply<Payload>, Seen)> {
+    ) -> Result<(Reply<Payload>, Seen), CacheError> {
         let keys = key.into_iter().chain(&self.keys);
         let reads = keys.map(|key| inner.store.apply(key, Step::Read, Duration::ZERO, budget));
         let mut replies = together(reads).await.into_iter();
         let reply = match key {
-            Some(_) => replies.next()?.ok()?,
+            Some(_) => replies.next().unwrap_or(Ok(Reply::Miss))?,
             None => Reply::Miss,
         };
-        let seen = replies.map(|reply| Some(generation(&reply.ok()?)));
-        Some((reply, seen.collect::<Option<_>>()?))
+        let seen = replies.map(|reply| Ok(generation(&reply?)));
+        Ok((reply, seen.collect::<Result<_, CacheError>>()?))
     }
 
     /// The generations as they are now; `None` if one cannot be had.
@@ -80,7 +85,7 @@ impl Tags {
             return Some(Vec::new());
         }
         let budget = Budget::of(inner.settings.store_budget);
-        let (_, seen) = self.read_with(inner, None, budget).await?;
+        let (_, seen) = self.read_with(inner, None, budget).await.ok()?;
         self.generations(inner, &seen, budget).await
     }
 

@@ -1,8 +1,13 @@
 //! Where a call is counted.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use crate::cache::Inner;
+use crate::error::CacheError;
 use crate::site::CallSite;
-use crate::stats::Count;
+use crate::stats::{Count, Counters, STANDS_FOR};
+use crate::store::Payload;
 
 /// Which counters a call adds to.
 #[derive(Clone, Copy, Debug)]
@@ -47,20 +52,107 @@ impl<'a> Tally<'a> {
 
     #[inline]
     pub(crate) fn add(&self, count: Count) {
+        self.add_times(count, 1);
+    }
+
+    #[inline]
+    pub(crate) fn add_times(&self, count: Count, times: u64) {
+        self.for_each(|counters| counters.add_times(count, times));
+    }
+
+    /// Counts an operation that the store failed to carry out.
+    #[cold]
+    pub(crate) fn add_error(&self, error: &CacheError) {
+        self.add(Count::store_errors);
+        self.add(Count::of(error.kind()));
+    }
+
+    /// Counts a call that was answered by a value in this process, and notes how long that took if it is one of those that are timed.
+    #[inline]
+    pub(crate) fn hit_at_hand(&self, tier: Count, timed: Option<Instant>) {
+        self.add(tier);
+        if let Some(began) = timed {
+            self.time_hit(began, STANDS_FOR);
+        }
+    }
+
+    /// Notes how long a call took that was answered from the cache, and how many it stands for.
+    #[cold]
+    fn time_hit(&self, began: Instant, stands_for: u64) {
+        let took = began.elapsed();
+        self.for_each(|counters| counters.hits.add(took, stands_for));
+    }
+
+    /// Notes how long a run of the body took.
+    pub(crate) fn time_load(&self, took: Duration) {
+        self.for_each(|counters| counters.loads.add(took, 1));
+    }
+
+    #[inline]
+    fn for_each(&self, mut note: impl FnMut(&Counters)) {
         match self.at {
-            At::Cache => self.inner.counters.add(count),
-            At::Site(site) => site.counters.add(count),
+            At::Cache => note(&self.inner.counters),
+            At::Site(site) => note(&site.counters),
             At::Both(site) => {
-                site.apart.add(count);
-                self.inner.counters.add(count);
+                note(&site.apart);
+                note(&self.inner.counters);
             }
         }
     }
 
-    /// The same for each of several keys.
-    pub(crate) fn add_for_each(&self, count: Count, keys: usize) {
-        for _ in 0..keys {
-            self.add(count);
+    /// Counts the bytes of a value that is encoded.
+    pub(crate) fn add_bytes(&self, count: Count, payload: &Payload) {
+        if let Payload::Sealed(bytes) = payload {
+            self.add_times(count, bytes.len() as u64);
         }
+    }
+
+    /// Counts a value that was to be stored.
+    pub(crate) fn add_fill(&self, stored: bool) {
+        self.add(if stored {
+            Count::fills
+        } else {
+            Count::fills_refused
+        });
+    }
+}
+
+/// A call on its way: counted once, whatever becomes of it.
+#[derive(Debug)]
+pub(crate) struct Counted<'a> {
+    tally: Tally<'a>,
+    began: Instant,
+    is_over: AtomicBool,
+}
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(tally: Tally<'a>) -> Self {
+        Self {
+            tally,
+            began: Instant::now(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts it as this, unless it is counted already.
+    pub(crate) fn ends_as(&self, count: Count) {
+        if self.is_over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.tally.add(count);
+        if matches!(count, Count::hits | Count::local_hits | Count::stale_hits) {
+            self.tally.time_hit(self.began, 1);
+        }
+    }
+
+    /// It is no call, or one that is not counted.
+    pub(crate) fn ends_uncounted(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.ends_as(Count::cancelled);
     }
 }

@@ -32,9 +32,8 @@ use crate::lock::lock;
 use crate::race::together;
 use crate::recovery::{CAPACITY, MAX_PATTERNS};
 use crate::slot::Step;
-use crate::stats::Count;
 use crate::switch::{self, Annotations, Mode};
-use crate::tally::At;
+use crate::tally::{At, Tally};
 use crate::timer;
 use crate::token::Token;
 
@@ -263,8 +262,8 @@ impl Transaction {
                     .iter()
                     .map(|key| inner.store.apply(key, step(), life, budget));
                 // A failure is made good by the next round: a lost fence is raised again.
-                for _ in together(renewals).await.iter().filter(|r| r.is_err()) {
-                    inner.counters.add(Count::store_errors);
+                for error in together(renewals).await.into_iter().filter_map(Result::err) {
+                    Tally::new(inner, At::Cache).add_error(&error);
                 }
             }
         }

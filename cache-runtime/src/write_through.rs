@@ -14,7 +14,6 @@ use crate::key::{Admits, AnyValue, CacheKey, KeyWriter};
 use crate::outcome::{CacheValue, Outcome, View};
 use crate::policy::Policy;
 use crate::storing::{Every, Selects};
-use crate::switch::Mode;
 use crate::tags::{self, Tags};
 use crate::token::Token;
 
@@ -64,7 +63,7 @@ impl Effects {
     ) {
         let inner = self.cache().inner.clone();
         let ttl = inner.settings.jittered(ttl);
-        let (Mode::On, Some(key)) = (inner.mode(), self.written()) else {
+        let (true, Some(key)) = (inner.admits(self.at()), self.written()) else {
             return;
         };
         if ttl < Duration::from_millis(1) {

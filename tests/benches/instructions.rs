@@ -14,9 +14,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use cache_runtime::__private::{open, read_slot, seal, with_key};
+use cache_runtime::__private::{count_hit, open, read_slot, seal, with_key};
 use cache_runtime::slot::Token;
-use cache_runtime::{Cache, CacheConfig, MessagePack, Mode, cached, install};
+use cache_runtime::{Cache, CacheConfig, CallSite, MessagePack, Mode, cached, install};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use serde::{Deserialize, Serialize};
@@ -94,10 +94,24 @@ fn key(id: u64) -> usize {
     )
 }
 
-#[library_benchmark(config = at_most(560))]
+#[library_benchmark(config = at_most(580))]
 #[bench::arc(embedded(Mode::On))]
 fn local_hit(id: u64) -> Arc<User> {
     now!(find(black_box(id)))
+}
+
+fn counted(mode: Mode) -> Option<&'static CallSite> {
+    embedded(mode);
+    cache_runtime::call_sites().find(|site| site.templates() == ["number:<id>"])
+}
+
+// What of a hit is for the figures alone.
+#[library_benchmark(config = at_most(70))]
+#[bench::on(counted(Mode::On))]
+fn counting(site: Option<&'static CallSite>) {
+    if let Some(site) = site {
+        count_hit(black_box(site));
+    }
 }
 
 #[library_benchmark(config = at_most(55))]
@@ -119,6 +133,6 @@ fn redis_hit(reply: Vec<u8>) -> Option<User> {
 
 library_benchmark_group!(
     name = hot_paths,
-    benchmarks = [key, local_hit, disabled, redis_hit]
+    benchmarks = [key, local_hit, counting, disabled, redis_hit]
 );
 main!(library_benchmark_groups = hot_paths);

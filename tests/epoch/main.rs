@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, ErrorKind, Key, Mode, Policy};
+use cache_runtime::{Cache, CacheConfig, Change, Changed, ErrorKind, Key, Mode, Policy};
 use cache_tests::{RedisServer, eventually};
 
 const HOUR: Policy = Policy::new(Duration::from_secs(3600));
@@ -44,6 +44,15 @@ async fn a_moved_epoch_empties_the_cache_of_every_process() {
         assert_eq!(source.through(&theirs, &key).await, value);
         assert_eq!(source.through(&ours, &key).await, value);
     }
+    for process in [&ours, &theirs] {
+        let moves = process.changes();
+        assert!(
+            moves
+                .iter()
+                .all(|change| change.what == Changed::EpochMoved)
+        );
+        assert_eq!(moves.len(), 3, "each is told of once");
+    }
 }
 
 #[tokio::test]
@@ -54,6 +63,10 @@ async fn the_embedded_store_is_emptied_at_once() {
     source.write(1);
     cache.advance_epoch().await.expect("moved");
     assert_eq!(source.through(&cache, &key).await, 1);
+    assert_eq!(
+        cache.changes().last().map(|change| &change.what),
+        Some(&Changed::EpochMoved)
+    );
 }
 
 /// One process moves the epoch again and again, and one loses its record; a third mutates, and readers must never be
@@ -237,6 +250,9 @@ async fn past_the_bound_of_the_recovery_the_epoch_moves() {
     }
     assert!(ours.undelivered() <= 10_001, "{}", ours.undelivered());
     assert_eq!(source.through(&ours, first).await, 1, "this process knows");
+    assert_eq!(ours.stats().invalidations_dropped, 10_001);
+    let dropped = |change: &Change| change.what == Changed::InvalidationsDropped { count: 10_001 };
+    assert!(ours.changes().iter().any(dropped), "{:?}", ours.changes());
     server.thaw();
     eventually("the epoch has moved", async || ours.undelivered() == 0).await;
     for key in [first, last] {

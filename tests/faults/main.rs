@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cache_runtime::{
-    Cache, CacheConfig, ErrorKind, Key, Mode, Policy, bypass, cached, only_cached, refresh,
+    Breaker, Cache, CacheConfig, Changed, ErrorKind, Key, Mode, Policy, bypass, cached,
+    only_cached, refresh,
 };
 use cache_tests::garbler::Garbler;
 use cache_tests::redis_server::free_port;
@@ -64,7 +65,14 @@ async fn with_redis_refused_every_call_is_the_plain_call() {
     let error = cache.invalidate(&key).await.expect_err("nobody took it");
     assert_eq!(error.kind(), ErrorKind::BreakerOpen, "{error}");
     assert_eq!(cache.undelivered(), 1);
-    assert_eq!(cache.stats().hits, 0);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.bypasses_store), (0, 10));
+    assert_eq!(stats.errors_unavailable, 5, "then the breaker opens");
+    assert_eq!(
+        stats.errors_unavailable + stats.errors_breaker_open,
+        stats.store_errors
+    );
+    assert_eq!(cache.snapshot().breaker, Breaker::Open);
 }
 
 #[tokio::test]
@@ -113,6 +121,18 @@ async fn traffic_goes_on_while_redis_is_frozen() {
         source.is_hit(&cache, &keys[0]).await
     })
     .await;
+    let changes: Vec<_> = cache
+        .changes()
+        .into_iter()
+        .map(|change| change.what)
+        .collect();
+    assert!(
+        matches!(
+            &changes[..],
+            [Changed::BreakerOpened { .. }, Changed::BreakerClosed, ..]
+        ),
+        "{changes:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! What the README promises, as figures: `cargo run --release -p cache-tests --bin figures`.
 //!
 //! Stampedes on each store and over four processes, leaders that are dropped, bodies that fail, and a Redis that is refused,
-//! hung or garbled; how soon a local tier follows; and what a pattern and a tag cost. Starts the servers and processes it needs, and stops them.
+//! hung or garbled; how soon a local tier follows, and a fleet its switch; and what a pattern and a tag cost. Starts the servers and processes it needs, and stops them.
 
 mod batch;
+mod counting;
+mod fleet;
 mod local;
 mod many;
 mod outages;
@@ -24,8 +26,10 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("stampede") => block_on(stampede::take_part(CALLERS / 4)),
         Some("measure") => block_on(measure()),
+        Some("counting") => counting::measure(),
         Some("batch") => block_on(batch::measure()),
         Some("staleness") => block_on(staleness::measure()),
+        Some("fleet") => block_on(fleet::measure()),
         Some("many") => block_on(many::measure()),
         Some("watch") => block_on(outages::watch()),
         _ => {
@@ -51,8 +55,12 @@ fn main() {
                 "\nAn hour of expiries, `stale_while_revalidate`, a source that takes 500 ms\n"
             );
             block_on(staleness::measure());
+            println!("\nThe switch of the fleet\n");
+            block_on(fleet::measure());
             println!("\nMany keys in one call\n");
             block_on(batch::measure());
+            println!("\nCounting\n");
+            counting::measure();
         }
     }
 }

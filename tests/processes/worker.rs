@@ -2,6 +2,8 @@
 //!
 //! `worker stampede CALLERS` waits for a line of input, then calls one cold key that often at once.
 //! `worker switch` reads a key twice, changes it, and reads it twice again.
+//! `worker obey` reads a key for each line of input, and tells after each how often the body has run, and the mode.
+//! `worker throw on|off` throws the switch of the fleet, and ends.
 //! `worker crash fenced|plain|transaction` commits to the file that `DATABASE` names, and dies before its invalidation.
 //! The first two print how often the body ran, and the outcome that a test asks about.
 
@@ -38,10 +40,31 @@ async fn main() {
             stampede::take_part(callers.parse().expect("a number of callers")).await;
         }
         ["switch"] => switch().await,
+        ["obey"] => obey().await,
+        ["throw", to] => {
+            let on = to == "on";
+            let thrown = global().switch_fleet(on, "a worker").await;
+            thrown.expect("Redis to take it");
+        }
         ["crash", "fenced"] => fenced_crash().await,
         ["crash", "plain"] => plain_crash().await,
         ["crash", "transaction"] => transaction(changed_and_crash()).await,
-        _ => panic!("`stampede CALLERS`, `switch` or `crash fenced|plain|transaction`"),
+        _ => panic!(
+            "`stampede CALLERS`, `switch`, `obey`, `throw on|off` or `crash fenced|plain|transaction`"
+        ),
+    }
+}
+
+async fn obey() {
+    let lines = std::iter::from_fn(|| std::io::stdin().lines().next());
+    for line in lines {
+        line.expect("a line");
+        read(1).await;
+        println!(
+            "runs={} mode={:?}",
+            RUNS.load(Ordering::SeqCst),
+            global().mode()
+        );
     }
 }
 

@@ -196,6 +196,19 @@ impl Checker {
         self.violate(Promise::Lost, what, lines, at, at);
     }
 
+    /// A process has ended its calls, and so has its cache.
+    pub(crate) fn counted(&mut self, process: Process, begun: u64, counted: u64, at: Moment) {
+        if begun == counted {
+            self.figures.counted += counted;
+        } else {
+            let what = format!(
+                "worker {} has begun {begun} calls, and its cache has counted {counted}",
+                process.0
+            );
+            self.violate(Promise::Miscounted, what, Vec::new(), at, at);
+        }
+    }
+
     /// Takes one record of a worker.
     pub(crate) fn record(&mut self, process: Process, record: Record) {
         match record {
@@ -548,6 +561,7 @@ impl Checker {
             Promise::Wrong => &mut self.figures.wrong,
             Promise::Error => &mut self.figures.errors,
             Promise::Lost => &mut self.figures.lost,
+            Promise::Miscounted => &mut self.figures.miscounted,
         } += 1;
         let is_known = self.violations.iter().any(|known| known.what == what);
         if is_known || self.violations.len() == SHOWN {

@@ -35,17 +35,31 @@ pub(crate) struct Figures {
     pub(crate) refused: u64,
     /// Loads in calm stretches: those that promise 3 was checked on.
     pub(crate) calm: u64,
+    /// Calls that a process and its cache have counted, and come to the same.
+    pub(crate) counted: u64,
     pub(crate) doubled: u64,
     pub(crate) stale: u64,
     pub(crate) late: u64,
     pub(crate) wrong: u64,
     pub(crate) errors: u64,
     pub(crate) lost: u64,
+    /// Processes that come to other numbers of calls than their caches.
+    pub(crate) miscounted: u64,
 }
 
 impl Figures {
     pub(crate) fn are_clean(&self) -> bool {
-        self.doubled + self.stale + self.late + self.wrong + self.errors + self.lost == 0
+        let Self {
+            doubled,
+            stale,
+            late,
+            wrong,
+            errors,
+            lost,
+            miscounted,
+            ..
+        } = self;
+        doubled + stale + late + wrong + errors + lost + miscounted == 0
     }
 }
 
@@ -69,19 +83,21 @@ impl fmt::Display for Figures {
             killed,
             refused,
             calm,
+            counted,
             doubled,
             stale,
             late,
             wrong,
             errors,
             lost,
+            miscounted,
         } = self;
         write!(
             f,
             "calls={calls} hits={hits} local_hits={local} answered={answered} unanswered={unanswered} bypassed={bypassed} \
              refreshed={refreshed} several={several} loads={loads} invalidations={invalidations} patterns={patterns} transactions={transactions} \
-             faults={faults} dropped={dropped} killed={killed} refused={refused} calm_loads={calm} doubled={doubled} stale={stale} late={late} \
-             wrong={wrong} errors={errors} lost={lost}"
+             faults={faults} dropped={dropped} killed={killed} refused={refused} calm_loads={calm} counted={counted} doubled={doubled} stale={stale} late={late} \
+             wrong={wrong} errors={errors} lost={lost} miscounted={miscounted}"
         )
     }
 }

@@ -129,14 +129,20 @@ impl Fleet {
                 .hear(at, |record| matches!(record, Record::Quiet { .. }))
                 .await;
             let process = self.workers[at].process;
-            match told {
-                Some(Record::Quiet { undelivered: 0 }) => {}
-                Some(Record::Quiet { undelivered }) => {
-                    let mut court = self.court.lock();
-                    court.never_delivered(process, undelivered, Moment::now());
-                }
-                _ => self.silent(process),
+            let Some(Record::Quiet {
+                undelivered,
+                begun,
+                counted,
+            }) = told
+            else {
+                self.silent(process);
+                continue;
+            };
+            let mut court = self.court.lock();
+            if undelivered > 0 {
+                court.never_delivered(process, undelivered, Moment::now());
             }
+            court.counted(process, begun, counted, Moment::now());
         }
         // Fences that were left standing expire.
         tokio::time::sleep(rest).await;

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 pub(crate) use rewriter::Rewriter;
 
 use crate::figures::Figures;
-use crate::violation::Promise::{self, Doubled, Error, Late, Lost, Stale, Wrong};
+use crate::violation::Promise::{self, Doubled, Error, Late, Lost, Miscounted, Stale, Wrong};
 
 /// A broken rule.
 #[derive(Clone, Copy, Debug)]
@@ -300,6 +300,7 @@ impl Mutant {
             Wrong => figures.wrong > 0,
             Error => figures.errors > 0,
             Lost => figures.lost > 0,
+            Miscounted => figures.miscounted > 0,
         })
     }
 

@@ -96,8 +96,15 @@ pub(crate) enum Record {
     Stalled { from: Moment, to: Moment },
     /// Whatever ended in this process before that is told.
     UpTo(Moment),
-    /// The process has stopped calling; this many invalidations are left undelivered.
-    Quiet { undelivered: usize },
+    /// The process has stopped calling.
+    Quiet {
+        /// How many invalidations are left undelivered.
+        undelivered: usize,
+        /// How many calls it has begun that go through the cache.
+        begun: u64,
+        /// How many the cache has counted.
+        counted: u64,
+    },
     /// The process has read every key once more.
     Reviewed,
 }

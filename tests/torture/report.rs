@@ -22,6 +22,7 @@ fn print_violation(violation: &Violation, start: Moment) {
         Promise::Wrong => "no wrong value",
         Promise::Error => "the cache never breaks the caller",
         Promise::Lost => "no lost invalidation",
+        Promise::Miscounted => "each call is counted once",
     };
     println!("broken: {promise}: {}", violation.what);
     println!("{:>12}  {:>12}  {:<10}  what", "from (s)", "to (s)", "who");

@@ -27,7 +27,7 @@ fn no_promise_is_broken_in_twenty_seconds_of_faults() {
     assert_eq!(code, Some(0), "a promise is broken");
     let figures = printed.lines().last().expect("a line of figures");
     assert!(
-        figures.ends_with("doubled=0 stale=0 late=0 wrong=0 errors=0 lost=0"),
+        figures.ends_with("doubled=0 stale=0 late=0 wrong=0 errors=0 lost=0 miscounted=0"),
         "{figures}"
     );
 }

@@ -26,6 +26,8 @@ pub(crate) enum Promise {
     Error,
     /// A crash loses no invalidation.
     Lost,
+    /// Each call is counted once.
+    Miscounted,
 }
 
 /// One thing that happened.

@@ -97,8 +97,11 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
             Command::Rest => {
                 journal.rest();
                 while callers.join_next().await.is_some() {}
+                let undelivered = settle().await;
                 journal.push(Record::Quiet {
-                    undelivered: settle().await,
+                    undelivered,
+                    begun: switch.begun(),
+                    counted: global().stats().calls(),
                 });
             }
             Command::Review => {

@@ -53,6 +53,13 @@ impl Batch {
             "timeout",
             "refresh",
         ];
+        if options.was_given("verify") {
+            errors.at(
+                self.place,
+                "`batch` with `verify`: to verify a hit is to load one key by itself, and this function loads many; put the option on the \
+                 function that loads one, which shares the entries",
+            );
+        }
         if !staleness.is_any() {
             return;
         }

@@ -1,9 +1,9 @@
-//! `#[cached(batch, key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
+//! `#[cached(batch, key = …, ttl = …, ttl_by = …, when = …, none_ttl = …, local_ttl = …, stale_while_revalidate = …, stale_if_error = …, refresh_ahead = …, timeout = …, refresh = …, verify = …, version = …, codec = …, tags = […], skip(…), cache = …, allow = …, crate = …)]`
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Expr, Ident, Path, parenthesized, token};
+use syn::{Expr, Ident, Lit, Path, parenthesized, token};
 
 use super::allow::{Findings, OF_CACHED};
 use super::batch::Batch;
@@ -12,7 +12,7 @@ use super::storing::{Storing, Ttl};
 use super::{
     KeyArg, Options, cache_of, each, is_assignment, peek_template, runtime_path, skip_value, value,
 };
-use crate::durations::milliseconds;
+use crate::durations::{literal, milliseconds};
 use crate::errors::Errors;
 
 const EXAMPLE: &str = "`#[cached(key = \"user:<id>\", ttl = \"5m\")]`";
@@ -35,6 +35,8 @@ pub(crate) struct Policy {
     pub(crate) ttl: Ttl,
     pub(crate) none_ttl_ms: Option<u64>,
     pub(crate) local_ttl_ms: Option<u64>,
+    /// The share of the hits to hold against their source.
+    pub(crate) verify: Option<f64>,
 }
 
 impl Cached {
@@ -51,6 +53,7 @@ impl Cached {
             "refresh_ahead",
             "timeout",
             "refresh",
+            "verify",
             "version",
             "codec",
             "tags",
@@ -60,7 +63,7 @@ impl Cached {
             "allow",
             "crate",
         ]);
-        let (mut key, mut none_ttl, mut local_ttl) = (None, None, None);
+        let (mut key, mut none_ttl, mut local_ttl, mut verify) = (None, None, None, None);
         let (mut batch, mut cache, mut runtime) = (None, None, None);
         let mut storing = Storing::default();
         let mut staleness = Staleness::default();
@@ -93,6 +96,7 @@ impl Cached {
                     let value = value(&name, input, "\"5s\"")?;
                     local_ttl = Some((milliseconds("local_ttl", &value)?, value));
                 }
+                "verify" => verify = Some(share(&value(&name, input, "0.001")?)?),
                 "skip" => {
                     // If it cannot be read, it is not known what it leaves out.
                     skip = None;
@@ -126,6 +130,7 @@ impl Cached {
             ttl,
             none_ttl_ms: none_ttl,
             local_ttl_ms: local_ttl.map(|(ms, _)| ms),
+            verify,
         });
         Self {
             batch,
@@ -139,6 +144,25 @@ impl Cached {
             runtime,
         }
     }
+}
+
+/// A share that is more than nothing.
+fn share(value: &Expr) -> syn::Result<f64> {
+    let share = match literal(value) {
+        Some(Lit::Float(share)) => share.base10_parse().ok(),
+        Some(Lit::Int(share)) => share.base10_parse().ok(),
+        _ => None,
+    };
+    // The resolution is 2^-32.
+    share
+        .filter(|share| (1e-9..=1.0).contains(share))
+        .ok_or_else(|| {
+            syn::Error::new_spanned(
+                value,
+                "`verify` is the share of the hits that also run the body, to be compared with what it returns: more than 0, at most 1, \
+                 as in `verify = 0.001`; to verify none, leave it out",
+            )
+        })
 }
 
 /// Reports what does not go together with `local_ttl`.

@@ -227,8 +227,11 @@ fn caches(plan: &Cached<'_>) -> TokenStream {
     let local_ttl = policy
         .local_ttl_ms
         .map(|ms| quote_spanned!(here=> .local_ttl(::core::time::Duration::from_millis(#ms))));
+    let verify = policy
+        .verify
+        .map(|share| quote_spanned!(here=> .verify(#share)));
     let tagged = (!tags.is_empty()).then(|| quote_spanned!(here=> .tagged()));
     let staleness = super::staleness::policy(runtime, staleness);
     let policy = policy_of(runtime, &policy.ttl, storing.version);
-    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #tagged #staleness))
+    quote_spanned!(here=> #runtime::Effect::Caches(#policy #none_ttl #local_ttl #verify #tagged #staleness))
 }

@@ -120,7 +120,7 @@ impl KeyUse {
     }
 
     /// "caches `user:<id>` for 1h"
-    pub(super) fn does(&self) -> String {
+    pub(crate) fn does(&self) -> String {
         let ttl = self.ttl();
         let ttl = ttl.map_or_else(String::new, |ttl| format!(" for {ttl}"));
         format!("{} `{}`{ttl}", self.role.verb(), self.text)
@@ -238,16 +238,26 @@ impl KeyUse {
         text: &'static str,
         types: &[&'static KeyType],
     ) -> Self {
-        let template = match site.type_of_key(index) {
-            None => Some(text),
-            Some(path) => template_of(path, site, types),
-        };
+        let template = resolved(site, index, text, types);
         Self {
             site,
             text: template.unwrap_or(text),
             template: template.map(Template::parse),
             role: Role::of(site.effect()),
         }
+    }
+}
+
+/// The template of a key of a call site; `None` where that cannot be told.
+pub(crate) fn resolved(
+    site: &CallSite,
+    index: usize,
+    text: &'static str,
+    types: &[&'static KeyType],
+) -> Option<&'static str> {
+    match site.type_of_key(index) {
+        None => Some(text),
+        Some(path) => template_of(path, site, types),
     }
 }
 

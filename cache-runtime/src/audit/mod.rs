@@ -12,8 +12,8 @@ use std::fmt;
 
 pub use self::finding::{Finding, FindingKind, Severity};
 pub use self::map::{KeyMap, KeyUse};
-use self::template::Template;
-use crate::site::{CallSite, KEY_TYPES, KeyType, call_sites};
+pub(crate) use self::template::Template;
+use crate::site::{CallSite, Effect, KEY_TYPES, KeyType, call_sites};
 
 /// Checks the keys of the whole program against each other.
 ///
@@ -36,6 +36,25 @@ use crate::site::{CallSite, KEY_TYPES, KeyType, call_sites};
 pub fn audit() -> Audit {
     let types: Vec<_> = KEY_TYPES.iter().collect();
     Audit::of(call_sites(), &types)
+}
+
+/// The templates of the keys of a call site. A typed key has that of its type, or stands as its expression where that cannot be told.
+pub(crate) fn templates_of(site: &CallSite) -> Vec<&'static str> {
+    let types: Vec<_> = KEY_TYPES.iter().collect();
+    let templates = site.templates().iter().enumerate();
+    templates
+        .map(|(index, text)| map::resolved(site, index, text, &types).unwrap_or(text))
+        .collect()
+}
+
+/// Every template that something is stored under in this program, by annotated functions and by typed keys, in their order.
+pub(crate) fn all_templates() -> Vec<&'static str> {
+    let stores = |site: &&CallSite| !matches!(site.effect(), Effect::Invalidates);
+    let mut all: Vec<_> = call_sites().filter(stores).flat_map(templates_of).collect();
+    all.extend(KEY_TYPES.iter().map(KeyType::template));
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// What [`audit()`] found, and the map that it was found in.

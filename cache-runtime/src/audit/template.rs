@@ -4,7 +4,7 @@
 ///
 /// Two are equal if they make the same keys of the same arguments: what their placeholders are called does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Template {
+pub(crate) struct Template {
     segments: Vec<Vec<Piece>>,
     /// It ends with `*`, and so stands for every key that begins like it.
     is_pattern: bool,
@@ -24,7 +24,7 @@ enum Piece {
 
 impl Template {
     /// Takes apart what the macros have accepted.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (text, is_pattern) = match text.strip_suffix('*') {
             Some(prefix) => (prefix, true),
             None => (text, false),
@@ -65,11 +65,31 @@ impl Template {
         }
     }
 
+    /// What stands for one key, as it is rendered.
+    pub(crate) fn of_key(key: &str) -> Self {
+        let segment = |mut rest: &str| {
+            let mut pieces = Vec::new();
+            while let Some(first) = rest.chars().next() {
+                // No literal has a `%` in it, and in a part it is escaped.
+                let hash = rest.strip_prefix("%h").and_then(|rest| rest.get(32..));
+                (rest, ()) = match hash {
+                    Some(rest) => (rest, pieces.push(Piece::Hash)),
+                    None => (&rest[first.len_utf8()..], pieces.push(Piece::Char(first))),
+                };
+            }
+            pieces
+        };
+        Self {
+            segments: key.split(':').map(segment).collect(),
+            is_pattern: false,
+        }
+    }
+
     /// Whether some key is of both.
     ///
     /// A part cannot leave its segment, so this is decided for each pair of segments by itself. What types the parts have is not
     /// known: a number is taken for a text.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (short, long) = if self.segments.len() <= other.segments.len() {
             (self, other)
         } else {
@@ -299,6 +319,27 @@ mod tests {
             ("user:me:*", "user:you:<n>"),
         ] {
             assert!(!overlap(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_of_the_templates_that_render_to_it() {
+        let hash = "%h0123456789abcdef0123456789abcdef";
+        for (template, key, is_of) in [
+            ("user:<id>", "user:7", true),
+            ("user:<id>", "user:", true),
+            ("user:<id>", "user:7:posts", false),
+            ("user:<id>", "users:7", false),
+            ("token:<a:hash>", &format!("token:{hash}"), true),
+            ("token:<a>", &format!("token:{hash}"), true),
+            ("token:<a:hash>", "token:plain", false),
+            ("day:<y>-<m>", "day:2026-11", true),
+            ("day:<y>-<m>", "day:today", false),
+            ("settings:global", "settings:global", true),
+            ("user:<id>", "user:%3Cb%3E", true),
+        ] {
+            let found = Template::parse(template).overlaps(&Template::of_key(key));
+            assert_eq!(found, is_of, "{template} {key}");
         }
     }
 

@@ -121,6 +121,12 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned, C: Codec>(
     }
 }
 
+/// Whether two values serialise to the same, whatever the order of their maps and sequences; `None` where one does not serialise.
+pub(crate) fn tell_the_same<T: Serialize>(one: &T, other: &T) -> Option<bool> {
+    let (one, other) = (fingerprint::of(one).ok()?, fingerprint::of(other).ok()?);
+    Some(one == other)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};

@@ -409,6 +409,45 @@ impl Key {
         }
     }
 
+    /// A key as it stands in the store, without the namespace and the epoch in front: what [`as_str`](Self::as_str) tells, or a person
+    /// types.
+    ///
+    /// # Errors
+    ///
+    /// Where no key is written like that: empty, longer than 1024 bytes, with an empty segment, a space, a control character, or one of
+    /// ``*?[]{}<>\``, which keys [escape](crate::guide::keys).
+    ///
+    /// ```
+    /// use cache_runtime::Key;
+    ///
+    /// # fn main() -> Result<(), cache_runtime::ParseKeyError> {
+    /// let key = Key::of("user").part("a:b");
+    /// assert_eq!(Key::parse(key.as_str())?.as_str(), "user:a%3Ab");
+    /// assert!(Key::parse("user:*").is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, ParseKeyError> {
+        let is_foreign = |c: char| c.is_control() || c.is_whitespace() || "*?[]{}<>\\".contains(c);
+        if text.is_empty() {
+            Err(ParseKeyError("a key is not empty".to_owned()))
+        } else if text.len() > 1024 {
+            Err(ParseKeyError("a key is at most 1024 bytes long".to_owned()))
+        } else if text.split(':').any(str::is_empty) {
+            Err(ParseKeyError(format!(
+                "`{text}` has an empty segment: nothing stands on one side of a `:`"
+            )))
+        } else if let Some(c) = text.chars().find(|c| is_foreign(*c)) {
+            Err(ParseKeyError(format!(
+                "no key holds {c:?} as it is: write it as it stands in the store, escaped by `%`"
+            )))
+        } else {
+            Ok(Self {
+                text: text.to_owned(),
+                template: text.to_owned(),
+            })
+        }
+    }
+
     /// What another key renders to, for a log or a test.
     ///
     /// ```
@@ -455,6 +494,11 @@ impl Key {
         &self.text
     }
 }
+
+/// A text that is no key: see [`Key::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseKeyError(String);
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

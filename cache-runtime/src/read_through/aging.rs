@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::loading::Instead;
+use super::verifying::verified;
 use super::{Call, Landing, Lease, Loading, Looked, MAX_LOOKS, Next, To, Turn, prepare};
 use crate::budget::Budget;
 use crate::cache::Inner;
@@ -29,7 +30,7 @@ use crate::control::Asked;
 use crate::form::Form;
 use crate::key::RenderedKey;
 use crate::lock::lock;
-use crate::outcome::{CacheValue, ErrorSharing, Outcome};
+use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::Policy;
 use crate::race::within;
 use crate::slot::{Reply, Step};
@@ -37,7 +38,7 @@ use crate::staleness::{Freshness, Staleness};
 use crate::stats::Count;
 use crate::storing::Selects;
 use crate::tags::{Seen, Tags};
-use crate::tally::{At, Tally};
+use crate::tally::{At, Counted, Tally};
 use crate::timer;
 use crate::token::Token;
 
@@ -107,6 +108,8 @@ enum With<R> {
     Refresh(R, Count, Replacement),
     /// A value to be returned if a load fails.
     Held(R, Token),
+    /// A value to be returned, and held against its source.
+    Verify(R, Token),
 }
 
 /// Looks for a value.
@@ -125,12 +128,16 @@ where
                 match call.find::<R, S, D, F>(token, &payload, storing) {
                     None => With::Looked(None),
                     Some((value, Freshness::Held)) => With::Held(value, token),
+                    Some((value, Freshness::Fresh)) if call.verifies => {
+                        call.counted.ends_as(Count::hits);
+                        With::Verify(value, token)
+                    }
                     Some((value, freshness)) => {
                         let count = count_of(freshness);
                         let replacing = || call.inner.replacing.begin(token);
                         let is_to_be_replaced = freshness != Freshness::Fresh;
                         let Some(replacement) = is_to_be_replaced.then(replacing).flatten() else {
-                            call.tally.add(count);
+                            call.counted.ends_as(count);
                             return First::Hit(value);
                         };
                         With::Refresh(value, count, replacement)
@@ -178,8 +185,8 @@ where
     let limit = call.policy.beyond_ttl().and_then(Staleness::soft_timeout);
     match (with, limit) {
         (With::Refresh(value, count, replacement), _) => {
-            call.tally.add(count);
-            let task = Task::of(call);
+            call.counted.ends_as(count);
+            let (task, _) = Task::of(call);
             runtime.spawn(async move {
                 let call = task.call();
                 let token = replacement.token;
@@ -195,14 +202,27 @@ where
             });
             value
         }
+        (With::Verify(value, token), _) => {
+            let (task, _) = Task::of(call);
+            let stored = match value.view() {
+                View::Value(stored) => R::from_stored(Some(stored.clone())),
+                View::Absent => R::from_stored(None),
+                View::Failed(_) => None,
+            };
+            if let Some(stored) = stored {
+                runtime.spawn(async move {
+                    verified(task.call(), stored, token, body).await;
+                });
+            }
+            value
+        }
         (With::Held(value, token), Some(limit)) => {
             let until = Instant::now() + limit;
             let left = || until.saturating_duration_since(Instant::now());
             let attended = call.attend::<R, S, D, F>(token, Some(limit)).await;
-            let tally = call.tally;
             match attended {
                 Attended::Lead(lease) => {
-                    let task = Task::of(call);
+                    let (task, counted) = Task::of(call);
                     let loading = runtime.spawn(async move {
                         let to = To::Renew(token, lease);
                         let call = task.call();
@@ -210,12 +230,16 @@ where
                         Next::Load(Box::new(loading)).with::<S, D, F>(body).await
                     });
                     let loaded = within(left(), loading).await.and_then(Result::ok);
-                    Instead::stale(value, Count::misses).unless(loaded, tally)
+                    Instead::stale(value, Count::misses).unless(loaded, &counted)
                 }
                 Attended::Alone(reason) => {
-                    tally.add(Count::loads);
+                    call.tally.add(Count::loads);
+                    let began = call.now();
                     let loaded = within(left(), body).await;
-                    Instead::stale(value, reason).unless(loaded, tally)
+                    if loaded.is_some() {
+                        call.tally.time_load(call.since(began));
+                    }
+                    Instead::stale(value, reason).unless(loaded, &call.counted)
                 }
                 attended => {
                     let next = attended_to::<R, S, C, D, F, _>(
@@ -249,6 +273,11 @@ where
     D: Codec,
     F: Form,
 {
+    let Going { call, with } = going;
+    if let With::Verify(value, token) = with {
+        return verified(call, value, token, body).await;
+    }
+    let going = Going { call, with };
     let next = prepare_inline::<R, S, C, D, F, _>(going, sharing, storing).await;
     next.with::<S, D, F>(body).await
 }
@@ -271,7 +300,7 @@ where
         With::Refresh(value, count, replacement) => {
             let token = replacement.token;
             let Ok(Turn::Lead(lease)) = call.of_replacement(token).acquire().await else {
-                call.tally.add(count);
+                call.counted.ends_as(count);
                 return Next::Answer(value);
             };
             let to = To::Renew(token, lease);
@@ -287,6 +316,7 @@ where
             let attended = call.attend::<R, S, D, F>(token, None).await;
             attended_to::<R, S, C, D, F, W>(attended, call, value, token, sharing, storing).await
         }
+        With::Verify(value, _) => Next::Answer(value),
         With::Looked(looked) => prepare::<R, S, C, D, F, W>(call, looked, sharing, storing).await,
     }
 }
@@ -319,7 +349,7 @@ where
         }
         Attended::Answer(answer) => Next::Answer(answer),
         Attended::Stale => {
-            call.tally.add(Count::stale_hits);
+            call.counted.ends_as(Count::stale_hits);
             Next::Answer(value)
         }
         Attended::Looked(looked) => {
@@ -352,6 +382,7 @@ impl<'a> Call<'a> {
         });
         let policy = Policy::new(Duration::ZERO);
         let mut call = Call::new(self.inner, key, policy, self.tally, Asked::Nothing);
+        call.counted.ends_uncounted();
         call.budget = self.budget;
         call
     }
@@ -382,7 +413,7 @@ impl<'a> Call<'a> {
                     let opened = self.open::<R::Value, D, F>(&payload);
                     let value = opened.ok().and_then(|(value, _)| R::from_stored(value));
                     if let Some(value) = value {
-                        self.tally.add(Count::joins);
+                        self.counted.ends_as(Count::joins);
                         return Attended::Answer(value);
                     }
                     true
@@ -422,7 +453,7 @@ impl<'a> Call<'a> {
 }
 
 /// A call that goes on in a task of its own.
-struct Task {
+pub(super) struct Task {
     inner: Arc<Inner>,
     key: RenderedKey,
     policy: Policy,
@@ -432,23 +463,31 @@ struct Task {
 }
 
 impl Task {
-    fn of(call: Call<'_>) -> Self {
-        Self {
+    /// Of a call, and what that is to be counted by.
+    pub(super) fn of(call: Call<'_>) -> (Self, Counted<'_>) {
+        let task = Self {
             inner: call.inner.clone(),
             key: call.key,
             policy: call.policy,
             at: call.tally.at(),
             tags: call.tags,
             seen: call.seen,
-        }
+        };
+        (task, call.counted)
+    }
+
+    /// Whether another call has found the same of the tags.
+    pub(super) fn has_seen(&self, call: &Call<'_>) -> bool {
+        call.tags.is_empty() || call.seen == self.seen
     }
 
     /// The call, with a store budget of its own.
-    fn call(&self) -> Call<'_> {
+    pub(super) fn call(&self) -> Call<'_> {
         let tally = Tally::new(&self.inner, self.at);
         let key = self.key.clone();
         let mut call = Call::new(&self.inner, key, self.policy, tally, Asked::Nothing)
             .with_tags(self.tags.clone());
+        call.counted.ends_uncounted();
         call.seen.clone_from(&self.seen);
         call
     }

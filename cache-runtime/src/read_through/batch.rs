@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::loading::{Loading, Next, To};
-use super::together::{Missing, acquire_all, look_at_all, make_generations, renewal, store_all};
-use super::{Call, Looked, Turn, load_or_wait};
+use super::loading::{Loading, Next, To, renewal};
+use super::together::{Missing, acquire_all, look_at_all, make_generations, store_all};
+use super::{Call, Lease, Looked, Turn, load_or_wait};
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::control::{self, Asked};
@@ -31,9 +31,8 @@ use crate::outcome::{CacheValue, ErrorSharing, Outcome, ResultOfOption};
 use crate::policy::Policy;
 use crate::race::{Pool, together};
 use crate::slot::{Reply, Step};
-use crate::stats::Count;
+use crate::stats::{self, Count};
 use crate::storing::Selects;
-use crate::switch::Mode;
 use crate::tags::{self, Tags};
 use crate::tally::{At, Tally};
 use crate::transaction;
@@ -91,7 +90,7 @@ impl<'c, K> Batch<'c, K> {
             keys.map(|id| inner.render(|writer| write(id, writer)))
                 .collect::<Vec<RenderedKey>>()
         };
-        match (asked, inner.mode() == Mode::On) {
+        match (asked, inner.admits(at)) {
             (_, true) | (Asked::OnlyCached, false) => {}
             (_, false) => return Self { ids, through: None },
         }
@@ -100,8 +99,8 @@ impl<'c, K> Batch<'c, K> {
                 transaction::drop_in_the_end(inner, &render(), at);
             }
             let tally = Tally::new(inner, at);
-            tally.add_for_each(Count::bypasses_asked, ids.len());
-            tally.add_for_each(Count::loads, ids.len());
+            tally.add_times(Count::bypasses_asked, ids.len() as u64);
+            tally.add_times(Count::loads, ids.len() as u64);
             return Self { ids, through: None };
         }
         let all = render();
@@ -267,16 +266,17 @@ where
         } = through;
         let tally = Tally::new(inner, at);
         loads.found.reserve(keys.len());
-        let is_answered = asked != Asked::Refresh && inner.mode() == Mode::On;
+        let is_answered = asked != Asked::Refresh && inner.admits(at);
         let (mut calls, mut missing) = (Vec::new(), Vec::new());
         for (id, (key, tags)) in batch.ids.into_iter().zip(keys.into_iter().zip(tags)) {
             let is_held = asked != Asked::Nothing && transaction::holds(inner, &key);
+            let timed = stats::timed();
             if is_answered
                 && !is_held
                 && let Some((hit, tier)) =
                     inner.at_hand::<One<_>, ResultOfOption>(key.as_bytes(), policy)
             {
-                tally.add(tier);
+                tally.hit_at_hand(tier, timed);
                 loads.find(id, hit);
                 continue;
             }
@@ -314,7 +314,7 @@ where
     /// `missing`.
     async fn look_further(
         &mut self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         asked: Asked,
         calls: Vec<(KeyOf<R, S>, Call<'c>)>,
         mut missing: Vec<Missing<'c, KeyOf<R, S>>>,
@@ -387,7 +387,7 @@ where
 
     /// Looks at all keys at once, and takes apart what has come while the rest is on its way.
     async fn look_in_parts(
-        inner: &Inner,
+        inner: &Arc<Inner>,
         asked: Asked,
         calls: Vec<(KeyOf<R, S>, Call<'c>)>,
         storing: &'w W,
@@ -398,7 +398,9 @@ where
             let parts = std::iter::repeat_with(|| calls.by_ref().take(IN_A_PART).collect());
             let parts: Vec<Vec<_>> = parts.take(PARTS).collect();
             let looks = parts.into_iter().map(|mut calls| async move {
-                let looked = if inner.mode() == Mode::On {
+                inner.follow_fleet();
+                let first = calls.first().map(|(_, call)| call.tally.at());
+                let looked = if first.is_some_and(|at| inner.admits(at)) {
                     look_at_all(inner, &mut calls).await
                 } else {
                     calls.iter().map(|_| Ok(Reply::Miss)).collect()
@@ -457,7 +459,7 @@ where
     async fn begin(&mut self, missing: Vec<Missing<'c, KeyOf<R, S>>>) {
         let (sharing, storing) = (self.sharing, self.storing);
         let begun = together(missing.into_iter().map(|missing| async move {
-            missing.call.tally.add(missing.count);
+            missing.call.counted.ends_as(missing.count);
             let load = Loading::begin(missing.call, sharing, storing, missing.to).await;
             (missing.id, Box::new(load))
         }));
@@ -477,11 +479,12 @@ where
             .into_iter()
             .map(|missing| (missing.id, missing.call));
         let missing: Vec<_> = empty.into_iter().chain(waiting).chain(missing).collect();
-        let Some((_, first)) = missing.first() else {
+        if missing.is_empty() {
             return;
-        };
-        let tally = first.tally;
-        tally.add_for_each(Count::unanswered, missing.len());
+        }
+        for (_, call) in &missing {
+            call.counted.ends_as(Count::unanswered);
+        }
         control::unanswered().await;
         let (sharing, storing) = (self.sharing, self.storing);
         let loads = missing.into_iter().map(|(id, call)| {
@@ -541,14 +544,18 @@ where
         &self,
         others: &'o mut Others<O>,
     ) -> impl Future<Output = ()> + use<'c, 'w, 'o, R, S, C, D, F, W, O> {
-        let leases = self.running.iter().filter_map(|(_, load)| {
-            let lease = load.lease()?;
-            Some((lease.seat.key().clone(), lease.seat.token()))
-        });
+        let leases = self.running.iter();
+        let leases = leases.filter_map(|(_, load)| load.lease().map(Lease::place));
         let leases: Vec<_> = leases.collect();
         let inner = self.running.first().map(|(_, load)| load.inner().clone());
         async move {
-            let (mut renewal, mut others) = (pin!(renewal(inner, leases)), pin!(others.0.go_on()));
+            let renewal = async move {
+                match inner {
+                    Some(inner) => renewal(inner, leases).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let (mut renewal, mut others) = (pin!(renewal), pin!(others.0.go_on()));
             std::future::poll_fn(move |context| {
                 // Neither ends.
                 let _ = renewal.as_mut().poll(context);

@@ -13,7 +13,7 @@ use crate::key::{KeyWriter, RenderedKey};
 use crate::outcome::{CacheValue, ErrorSharing, Outcome};
 use crate::policy::Policy;
 use crate::slot::{Reply, Step};
-use crate::stats::Count;
+use crate::stats::{self, Count};
 use crate::store::Payload;
 use crate::storing::Selects;
 use crate::switch::Mode;
@@ -29,6 +29,8 @@ pub(crate) enum Start<R> {
     Hit(R),
     /// Through the cache.
     Through(RenderedKey),
+    /// The same, and a hit is to be held against its source.
+    ToVerify(RenderedKey),
 }
 
 /// Begins a call, whatever was asked of it.
@@ -43,23 +45,30 @@ pub(crate) fn start<R, S>(
 where
     R: Outcome<S, Value: CacheValue>,
 {
-    match (asked, inner.mode() == Mode::On) {
-        (Asked::Nothing, true) => match inner.look::<R, S>(write, policy) {
-            Ok((hit, tier)) => {
-                tally.add(tier);
-                Start::Hit(hit)
+    match (asked, inner.admits(tally.at())) {
+        (Asked::Nothing, true) if policy.is_to_be_verified(inner.settings.verify) => {
+            Start::ToVerify(inner.render(write))
+        }
+        (Asked::Nothing, true) => {
+            let timed = stats::timed();
+            match inner.look::<R, S>(write, policy) {
+                Ok((hit, tier)) => {
+                    tally.hit_at_hand(tier, timed);
+                    Start::Hit(hit)
+                }
+                Err(key) => Start::Through(key),
             }
-            Err(key) => Start::Through(key),
-        },
+        }
         (Asked::Refresh, true) | (Asked::OnlyCached, false) => Start::Through(inner.render(write)),
         (Asked::OnlyCached | Asked::Transaction, true) => {
+            let timed = stats::timed();
             let key = inner.render(write);
             // What a transaction around has mutated is not at hand.
             let is_held = transaction::holds(inner, &key);
             let hit = (!is_held).then(|| inner.at_hand::<R, S>(key.as_bytes(), policy));
             match hit.flatten() {
                 Some((hit, tier)) => {
-                    tally.add(tier);
+                    tally.hit_at_hand(tier, timed);
                     Start::Hit(hit)
                 }
                 None => Start::Through(key),
@@ -102,6 +111,7 @@ where
         Asked::OnlyCached => only_cached::<R, S, C, D, F, W>(call, sharing, storing).await,
         Asked::Transaction => within_transaction::<R, S, C, D, F, W>(call, sharing, storing).await,
         Asked::Nothing | Asked::Bypass | Asked::RefreshInTransaction => {
+            call.counted.ends_uncounted();
             Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
         }
     }
@@ -119,15 +129,12 @@ where
     D: Codec,
     F: Form,
 {
-    if call.inner.mode() == Mode::On {
-        if !call.is_held_back()
-            && let Ok(Reply::Hit(token, payload)) = call.look().await
-            && let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing)
-        {
-            return Next::Answer(value);
-        }
-        call.tally.add(Count::unanswered);
+    if call.inner.admits(call.tally.at())
+        && let Ok(value) = call.answer_from_cache::<R, S, D, F>(&storing).await
+    {
+        return Next::Answer(value);
     }
+    call.counted.ends_as(Count::unanswered);
     control::unanswered().await;
     Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
 }
@@ -144,24 +151,14 @@ where
     D: Codec,
     F: Form,
 {
-    let count = if call.is_held_back() {
-        Count::bypasses_transaction
-    } else {
-        match call.look().await {
-            Ok(Reply::Hit(token, payload)) => {
-                if let Some(value) = call.hit::<R, S, D, F>(token, &payload, &storing) {
-                    return Next::Answer(value);
-                }
-                Count::bypasses_transaction
-            }
-            Ok(Reply::Fenced) => Count::bypasses_fenced,
-            Ok(_) => Count::bypasses_transaction,
-            Err(reason) => reason,
+    match call.answer_from_cache::<R, S, D, F>(&storing).await {
+        Ok(value) => Next::Answer(value),
+        Err(reason) => {
+            call.counted.ends_as(reason);
+            let loading = Loading::begin(call, sharing, storing, To::Return).await;
+            Next::Load(Box::new(loading))
         }
-    };
-    call.tally.add(count);
-    let loading = Loading::begin(call, sharing, storing, To::Return).await;
-    Next::Load(Box::new(loading))
+    }
 }
 
 /// Loads, and puts what was loaded in the place of what is cached.
@@ -201,15 +198,38 @@ where
         Ok(_) => (Count::bypasses_fenced, To::Drop),
         Err(reason) => (reason, To::Drop),
     };
-    call.tally.add(count);
+    call.counted.ends_as(count);
     Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
 }
 
 impl Call<'_> {
+    /// The value as it is cached, where nothing else will do; `Err` with what a call within a transaction is counted as that has to load
+    /// then.
+    async fn answer_from_cache<R, S, D, F>(
+        &mut self,
+        storing: &impl Selects<R::Value>,
+    ) -> Result<R, Count>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        D: Codec,
+        F: Form,
+    {
+        if self.is_held_back() {
+            return Err(Count::bypasses_transaction);
+        }
+        match self.look().await? {
+            Reply::Hit(token, payload) => {
+                let hit = self.hit::<R, S, D, F>(token, &payload, storing);
+                hit.ok_or(Count::bypasses_transaction)
+            }
+            Reply::Fenced => Err(Count::bypasses_fenced),
+            _ => Err(Count::bypasses_transaction),
+        }
+    }
+
     /// Whether a transaction around has mutated what this call reads.
     pub(super) fn is_held_back(&self) -> bool {
-        let mut keys = std::iter::once(&self.key).chain(self.tags.keys());
-        keys.any(|key| transaction::holds(self.inner, key))
+        self.keys().any(|key| transaction::holds(self.inner, key))
     }
 
     /// Replaces the value `token`; `false` if that is gone, or may be.
@@ -220,11 +240,7 @@ impl Call<'_> {
             return false;
         };
         let stored = matches!(reply, Reply::Done);
-        self.tally.add(if stored {
-            Count::fills
-        } else {
-            Count::fills_refused
-        });
+        self.tally.add_fill(stored);
         stored
     }
 

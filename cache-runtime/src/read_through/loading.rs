@@ -7,17 +7,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use super::aging::Replacement;
 use super::{Call, Landing, Lease};
+use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::Codec;
 use crate::form::Form;
+use crate::key::RenderedKey;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
-use crate::race::alongside;
+use crate::race::{alongside, together};
+use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::stats::Count;
 use crate::store::Payload;
 use crate::storing::Selects;
-use crate::tally::Tally;
+use crate::tally::Counted;
+use crate::timer;
 use crate::token::Token;
 
 /// How a call goes on.
@@ -78,17 +85,17 @@ impl<R> Instead<R> {
     }
 
     /// What is returned: what was loaded, unless that is an error, or nothing.
-    pub(super) fn unless<S>(self, loaded: Option<R>, tally: Tally<'_>) -> R
+    pub(super) fn unless<S>(self, loaded: Option<R>, counted: &Counted<'_>) -> R
     where
         R: Outcome<S>,
     {
         match loaded {
             Some(loaded) if !matches!(loaded.view(), View::Failed(_)) => {
-                tally.add(self.otherwise);
+                counted.ends_as(self.otherwise);
                 loaded
             }
             _ => {
-                tally.add(self.count);
+                counted.ends_as(self.count);
                 self.value
             }
         }
@@ -165,7 +172,7 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
     /// What is to be done while the body runs. Never ends.
     fn renewal(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match self.lease() {
-            Some(lease) => Box::pin(lease.renewal()),
+            Some(lease) => Box::pin(renewal(self.inner().clone(), vec![lease.place()])),
             None => Box::pin(std::future::pending()),
         }
     }
@@ -180,6 +187,8 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         F: Form,
     {
         let call = &self.call;
+        let took = call.since(self.began);
+        call.tally.time_load(took);
         let lease = match &self.to {
             To::Return | To::Drop => {
                 return match returned.view() {
@@ -190,7 +199,6 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
             To::Replace(_) => None,
             To::Fill(lease) | To::Renew(_, lease) => Some(lease),
         };
-        let took = call.now().saturating_duration_since(self.began);
         let (value, ttl) = match returned.view() {
             View::Value(value) => (Some(value), self.storing.ttl_of(value, &call.policy)),
             View::Absent => (None, call.policy.ttl_of_none()),
@@ -251,9 +259,25 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         self.call.store(&self.to, sealed).await;
         match self.instead {
             None => returned,
-            Some(instead) => instead.unless(Some(returned), self.call.tally),
+            Some(instead) => instead.unless(Some(returned), &self.call.counted),
         }
     }
+}
+
+/// Renews leases until all are lost. Never ends.
+pub(super) async fn renewal(inner: Arc<Inner>, mut leases: Vec<(RenderedKey, Token)>) {
+    let settings = &inner.settings;
+    while !leases.is_empty() {
+        timer::sleep(settings.lease / 3).await;
+        let budget = Budget::of(settings.store_budget);
+        let renewed = together(leases.iter().map(|(key, token)| {
+            let step = Step::Renew(*token);
+            inner.store.apply(key, step, settings.lease, budget)
+        }));
+        let mut renewed = renewed.await.into_iter();
+        leases.retain(|_| !matches!(renewed.next(), Some(Ok(Reply::Refused))));
+    }
+    std::future::pending::<()>().await;
 }
 
 impl Call<'_> {
@@ -302,6 +326,8 @@ impl<R, C, W> Next<'_, R, C, W> {
         match self {
             Next::Answer(value) => value,
             Next::Load(loading) => {
+                let call = &loading.call;
+                let body = body.instrument(spans::of_load(call.tally.at(), &call.key));
                 let returned = alongside(body, loading.renewal()).await;
                 // Boxed: it is several times as large as what stands here while the body runs.
                 Box::pin(loading.end::<S, D, F>(returned)).await

@@ -1,20 +1,16 @@
 //! What the calls for several keys do together: look, take their leases, store.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::loading::{Done, Sealed, To};
 use super::{Call, Looked, Turn};
 use crate::budget::Budget;
 use crate::cache::Inner;
-use crate::error::CacheError;
 use crate::key::RenderedKey;
 use crate::race::together;
-use crate::slot::{Reply, Step};
+use crate::slot::Step;
 use crate::stats::Count;
-use crate::store::Payload;
 use crate::tags;
-use crate::timer;
 use crate::token::Token;
 
 /// A call for one key that is not answered yet, and what is to be done with what is loaded.
@@ -81,25 +77,13 @@ pub(super) async fn store_all(done: Vec<Done<'_>>) {
     together(others).await;
 }
 
-impl Call<'_> {
-    /// Notes what came of a step that was carried out along with others.
-    fn note(&mut self, reply: &Result<Reply<Payload>, CacheError>, budget: Budget) {
-        self.budget = budget.left();
-        if let Err(error) = reply {
-            self.tally.add(Count::store_errors);
-            tracing::debug!(%error, key = ?self.key, "the store failed a cached call");
-        }
-    }
-}
-
 /// Reads the slots of all keys, and of their tags, at once.
 pub(super) async fn look_at_all<K>(inner: &Inner, calls: &mut [(K, Call<'_>)]) -> Vec<Looked> {
     let is_behind = inner.recovery.len() > 0;
-    let is_concerned = |call: &Call<'_>| {
-        let mut keys = std::iter::once(&call.key).chain(call.tags.keys());
-        is_behind && keys.any(|key| inner.recovery.concerns(key))
-    };
-    let concerned: Vec<bool> = calls.iter().map(|(_, call)| is_concerned(call)).collect();
+    let concerned = calls
+        .iter()
+        .map(|(_, call)| is_behind && call.is_undelivered());
+    let concerned: Vec<bool> = concerned.collect();
     for (_, call) in calls.iter_mut() {
         call.looks += 1;
         if call.policy.is_local() {
@@ -129,7 +113,7 @@ pub(super) async fn look_at_all<K>(inner: &Inner, calls: &mut [(K, Call<'_>)]) -
         Err(error) => {
             tracing::debug!(%error, "the store failed a cached call for several keys");
             if let Some((_, call)) = calls.first() {
-                call.tally.add(Count::store_errors);
+                call.tally.add_error(&error);
             }
             Vec::new()
         }
@@ -195,23 +179,4 @@ pub(super) async fn make_generations<K>(inner: &Inner, missing: &mut [Missing<'_
             *seen = seen.or_else(|| made.get(tag).copied().flatten());
         }
     }
-}
-
-/// Renews leases for as long as they stand and this is polled. Never ends.
-pub(super) async fn renewal(inner: Option<Arc<Inner>>, mut leases: Vec<(RenderedKey, Token)>) {
-    let Some(inner) = inner else {
-        return std::future::pending().await;
-    };
-    let settings = &inner.settings;
-    while !leases.is_empty() {
-        timer::sleep(settings.lease / 3).await;
-        let budget = Budget::of(settings.store_budget);
-        let renewed = together(leases.iter().map(|(key, token)| {
-            let step = Step::Renew(*token);
-            inner.store.apply(key, step, settings.lease, budget)
-        }));
-        let mut renewed = renewed.await.into_iter();
-        leases.retain(|_| !matches!(renewed.next(), Some(Ok(Reply::Refused))));
-    }
-    std::future::pending::<()>().await;
 }

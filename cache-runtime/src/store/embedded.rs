@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Payload;
 use super::table::{Kept, Table};
+use crate::census::{Sample, Whose};
 use crate::clock::Clock;
 use crate::key::RenderedKey;
 use crate::lock::lock;
@@ -116,6 +117,12 @@ impl EmbeddedStore {
         self.values.look(self.own(key), see).flatten()
     }
 
+    /// How long the value under a key lives on.
+    pub(crate) fn ttl_left(&self, key: &RenderedKey) -> Option<Duration> {
+        let (_, kept) = self.value(self.own(key.as_bytes()))?;
+        Some(kept.ttl_left(self.clock.tick()))
+    }
+
     /// A value in the form that this store keeps.
     pub(crate) fn keep<T: CacheValue>(
         &self,
@@ -129,6 +136,18 @@ impl EmbeddedStore {
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    /// Some values, at most so many: in the order of the table, which is that of no key.
+    pub(crate) fn census(&self, most: usize) -> Vec<Sample> {
+        let now = self.clock.tick();
+        let sample = |key: &[u8], kept: &Kept| Sample {
+            whose: Whose::Slot(String::from_utf8_lossy(key).into_owned()),
+            bytes: None,
+            ttl_left: Some(kept.ttl_left(now)),
+            idle: None,
+        };
+        self.values.some(most, sample)
     }
 
     /// How many there may be.

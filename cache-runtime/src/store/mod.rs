@@ -20,6 +20,7 @@ use crate::error::CacheError;
 use crate::key::RenderedKey;
 use crate::outcome::CacheValue;
 use crate::slot::{Reply, Step};
+use crate::snapshot::Breaker;
 
 use embedded::EmbeddedStore;
 pub(crate) use local::Stamp;
@@ -241,6 +242,30 @@ impl Store {
             }
             #[cfg(feature = "redis")]
             Self::Redis(store) => store.set_detached(detached),
+        }
+    }
+
+    /// How long the value under a key lives on; `None` where that cannot be found out.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    pub(crate) async fn ttl_left(&self, key: &RenderedKey) -> Option<Duration> {
+        match self {
+            Self::Embedded(store) => store.ttl_left(key),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.ttl_left(key).await,
+        }
+    }
+
+    /// Whether it is asked at all. The embedded one always is.
+    pub(crate) fn breaker(&self) -> Breaker {
+        match self {
+            Self::Embedded(_) => Breaker::Closed,
+            #[cfg(feature = "redis")]
+            Self::Redis(store) if store.is_breaker_open() => Breaker::Open,
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => Breaker::Closed,
         }
     }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
@@ -101,6 +102,11 @@ impl Kept {
         &self.value
     }
 
+    /// How long it is kept on.
+    pub(super) fn ttl_left(&self, now: Tick) -> Duration {
+        Tick::from_bits(self.expires.load(Ordering::Relaxed)).since(now)
+    }
+
     #[inline]
     fn is_expired(&self, now: Tick) -> bool {
         Tick::from_bits(self.expires.load(Ordering::Relaxed)) <= now
@@ -113,6 +119,7 @@ pub(super) struct Table<M> {
     clock: Clock,
 }
 
+#[derive(Clone)]
 struct Entry<M>(Arc<Kept>, M);
 
 impl<M> Hash for Entry<M> {
@@ -234,6 +241,20 @@ impl<M> Table<M> {
     pub(super) fn remove_under(&self, under: &[u8]) {
         self.values
             .retain(|entry, ()| !entry.0.key.as_bytes().starts_with(under));
+    }
+
+    /// What `see` makes of some values that have not expired, at most so many.
+    pub(super) fn some<R>(&self, most: usize, see: impl Fn(&[u8], &Kept) -> R) -> Vec<R>
+    where
+        M: Clone,
+    {
+        let now = self.clock.tick();
+        let entries = self.values.iter().map(|(Entry(kept, _), ())| kept);
+        entries
+            .filter(|kept| !kept.is_expired(now))
+            .take(most)
+            .map(|kept| see(kept.key.as_bytes(), &kept))
+            .collect()
     }
 
     pub(super) fn len(&self) -> usize {

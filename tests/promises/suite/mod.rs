@@ -3,6 +3,7 @@
 mod batch;
 mod control;
 mod direct;
+mod fleet;
 mod invalidation;
 mod keys;
 mod loading;
@@ -11,9 +12,11 @@ mod own_cache;
 mod patterns;
 mod staleness;
 mod stampede;
+mod stats;
 mod storing;
 mod tags;
 mod transactions;
+mod verify;
 mod write_through;
 
 use std::sync::Once;

@@ -127,6 +127,8 @@ impl Caller {
                 Asked::OnlyCached => only_cached(call).await.transpose(),
             }
         };
+        let switch = self.switch.clone();
+        let call = switch.let_through(call, 1, asked);
         let outcome = run(call, patience, SLOWEST_LOAD).await;
         let delivered = refreshing.is_none() || self.journal.has_delivered();
         let end = Moment::now();
@@ -191,6 +193,7 @@ impl Caller {
                 Asked::OnlyCached => only_cached(call).await.transpose(),
             }
         };
+        let call = self.switch.let_through(call, places.len() as u64, asked);
         let outcome = run(call, patience, SLOWEST_LOAD * 2).await;
         let delivered = refreshing.is_none() || self.journal.has_delivered();
         let end = Moment::now();

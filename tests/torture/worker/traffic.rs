@@ -40,8 +40,8 @@ impl Caller {
             }
             match self.random.u32(0..1000) {
                 0..25 => self.overlap_mutations().await,
-                25..185 => self.overtake_a_load().await,
-                185..250 => self.overtake_a_renewed_lease().await,
+                25..185 => Box::pin(self.overtake_a_load()).await,
+                185..250 => Box::pin(self.overtake_a_renewed_lease()).await,
                 250..350 => Box::pin(self.overtake_a_refresh()).await,
                 350..395 => self.overtake_a_write_through().await,
                 395..425 => Box::pin(self.read_an_old_snapshot()).await,

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use redis::{ToRedisArgs, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::changes::{Changed, Changes};
 use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::slot::{Step, Token};
@@ -150,6 +151,7 @@ pub(super) struct Generations {
     known: Mutex<Known>,
     /// Cleared when another is.
     local: Arc<LocalTier>,
+    changes: Arc<Changes>,
 }
 
 struct Known {
@@ -165,7 +167,7 @@ struct Known {
 }
 
 impl Generations {
-    pub(super) fn new(local: Arc<LocalTier>) -> Self {
+    pub(super) fn new(local: Arc<LocalTier>, changes: Arc<Changes>) -> Self {
         Self {
             known: Mutex::new(Known {
                 generation: None,
@@ -175,6 +177,7 @@ impl Generations {
                 contact: 0,
             }),
             local,
+            changes,
         }
     }
 
@@ -213,7 +216,7 @@ impl Generations {
     pub(super) fn opened(&self, contact: u64, record: Record, sent: Instant, now: Instant) {
         let mut known = lock(&self.known);
         if known.contact == contact {
-            known.note(record, sent, now, &self.local);
+            self.note(&mut known, record, sent, now);
         }
     }
 
@@ -232,7 +235,7 @@ impl Generations {
         let Some(record) = record else {
             return Verdict::Gone;
         };
-        known.note(record, sent, now, &self.local);
+        self.note(&mut known, record, sent, now);
         if record.generation != plan.generation {
             return Verdict::Moved;
         }
@@ -262,27 +265,22 @@ impl Generations {
         known.confirmed = None;
         known.contact += 1;
     }
-}
 
-impl Known {
-    fn note(&mut self, record: Record, sent: Instant, now: Instant, local: &LocalTier) {
-        if self.generation == Some(record.generation) {
+    fn note(&self, known: &mut Known, record: Record, sent: Instant, now: Instant) {
+        if known.generation == Some(record.generation) {
             if record.settled {
-                self.settles = None;
+                known.settles = None;
             }
-            self.confirmed = self.confirmed.max(Some(sent));
-        } else if self.confirmed.is_none_or(|confirmed| confirmed < sent) {
+            known.confirmed = known.confirmed.max(Some(sent));
+        } else if known.confirmed.is_none_or(|confirmed| confirmed < sent) {
             // An answer that was overtaken by a newer one is no news.
-            if self.generation.is_some() {
-                tracing::info!(
-                    generation = record.generation.as_str(),
-                    "the cache's epoch has moved: it begins empty"
-                );
+            if known.generation.is_some() {
+                self.changes.note(Changed::EpochMoved, None);
             }
-            self.generation = Some(record.generation);
-            local.clear();
-            self.settles = (!record.settled).then(|| now + SETTLE);
-            self.confirmed = Some(sent);
+            known.generation = Some(record.generation);
+            self.local.clear();
+            known.settles = (!record.settled).then(|| now + SETTLE);
+            known.confirmed = Some(sent);
         }
     }
 }
@@ -328,7 +326,10 @@ mod tests {
     use crate::clock::Clock;
 
     fn generations() -> Generations {
-        Generations::new(LocalTier::new(1, 1, Clock::default()).into())
+        Generations::new(
+            LocalTier::new(1, 1, Clock::default()).into(),
+            Arc::default(),
+        )
     }
 
     fn record(text: impl Into<Vec<u8>>) -> Option<Record> {

@@ -1,7 +1,9 @@
 //! The Redis store: slots in a Redis server, shared by every process that names it.
 
 mod batch;
+mod census;
 mod connection;
+mod fleet;
 mod generation;
 mod many;
 mod pattern;
@@ -27,6 +29,7 @@ use super::{Kept, Payload};
 use crate::backoff::backoff;
 use crate::breaker::Breaker;
 use crate::budget::Budget;
+use crate::changes::{Changed, Changes};
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::lock::lock;
@@ -55,9 +58,12 @@ pub(crate) struct RedisStore {
     generations: Generations,
     /// The key of the generation's record.
     record: Box<[u8]>,
+    /// The key of the record of the fleet's switch.
+    switch: Box<[u8]>,
     /// How much of a key the namespace and the number of the epoch are.
     epoch_len: usize,
     local: Arc<LocalTier>,
+    changes: Arc<Changes>,
     /// When a refusal was last told of.
     refused: Mutex<Option<Instant>>,
 }
@@ -76,11 +82,19 @@ const MAX_ROUNDS: usize = 4;
 
 impl RedisStore {
     /// `epoch` is the namespace and the number of the epoch, as they stand in front of every key.
-    pub(crate) fn new(client: redis::Client, epoch: &str, local: LocalTier) -> Self {
+    pub(crate) fn new(
+        client: redis::Client,
+        (namespace, epoch): (&str, &str),
+        local: LocalTier,
+        changes: Arc<Changes>,
+    ) -> Self {
         let local = Arc::new(local);
         Self {
-            generations: Generations::new(local.clone()),
+            generations: Generations::new(local.clone(), changes.clone()),
+            changes,
             record: format!("{epoch}:epoch").into_bytes().into(),
+            // A number stands there in every other key of the namespace.
+            switch: format!("{namespace}:%switch").into_bytes().into(),
             epoch_len: epoch.len(),
             connections: Connections::new(client, local.clone(), epoch.as_bytes()),
             local,
@@ -254,7 +268,8 @@ impl RedisStore {
                 None => Is::Off,
             },
             Ok(Err(error)) if error.code().is_some() => {
-                tracing::warn!(%error, "Redis does not tell of changes (`CLIENT TRACKING`): values of the local tier live by their local_ttl");
+                let error = error.to_string();
+                self.changes.note(Changed::NotTold { error }, None);
                 Is::Refused
             }
             Ok(Err(_)) | Err(_) => Is::Off,
@@ -289,7 +304,8 @@ impl RedisStore {
         match result {
             Err(error) if says_nothing(error.kind()) => {
                 if self.breaker.failed() {
-                    tracing::warn!(%error, "the cache's breaker opens: calls go to the source until Redis answers");
+                    let error = error.to_string();
+                    self.changes.note(Changed::BreakerOpened { error }, None);
                     self.probe();
                 }
             }
@@ -409,6 +425,16 @@ impl RedisStore {
         Ok(Some(reply))
     }
 
+    /// How long the value under a key lives on, under the epoch that this process knows.
+    pub(crate) async fn ttl_left(&self, key: &RenderedKey) -> Option<Duration> {
+        let plan = self.generations.plan(Need::Nothing, Instant::now())?;
+        let mut command = redis::cmd("PTTL");
+        command.arg(self.slot(key, plan.generation));
+        let left: i64 = self.command(command).await.ok()?;
+        // Negative where there is none, or no end.
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
     fn slot<'a>(&self, key: &'a RenderedKey, generation: Generation) -> SlotName<'a> {
         SlotName {
             key,
@@ -482,7 +508,9 @@ impl RedisStore {
         let mut last = lock(&self.refused);
         if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
             *last = Some(Instant::now());
-            tracing::warn!(%error, "Redis refuses what the cache asks: such calls go to the source");
+            drop(last);
+            let error = error.to_string();
+            self.changes.note(Changed::Refused { error }, None);
         }
     }
 
@@ -542,8 +570,8 @@ impl RedisStore {
                     return;
                 }
                 if store.is_back().await {
-                    tracing::info!("the cache's breaker closes: Redis answers");
                     store.breaker.close();
+                    store.changes.note(Changed::BreakerClosed, None);
                     store.closed.notify_waiters();
                 }
             }

@@ -116,8 +116,13 @@ fn next_cursor(answer: &Value) -> Option<&[u8]> {
 fn pattern(slot: &SlotName<'_>) -> Vec<u8> {
     let mut name = Vec::new();
     slot.write_to(&mut name);
+    under(&name)
+}
+
+/// What matches every name that begins so.
+pub(super) fn under(name: &[u8]) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(name.len() + 1);
-    for byte in name {
+    for &byte in name {
         if b"*?[]\\".contains(&byte) {
             pattern.push(b'\\');
         }

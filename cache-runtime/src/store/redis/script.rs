@@ -41,6 +41,9 @@ scripts! {
     put: "fence", "put";
     open: "open";
     settle: "settle";
+    fleet_switch: "fleet_switch";
+    fleet_restore: "fleet_restore";
+    census: "census";
 }
 
 impl Scripts {
@@ -119,6 +122,21 @@ impl Scripts {
         call.arg(Generation::new().checked())
             .arg(if moves { "1" } else { "" });
         call
+    }
+
+    /// Throws the switch of the fleet.
+    pub(super) fn throw(&self, record: &[u8]) -> ScriptInvocation<'_> {
+        self.fleet_switch.key(record)
+    }
+
+    /// Looks at what some keys take.
+    pub(super) fn census(&self) -> ScriptInvocation<'_> {
+        self.census.prepare_invoke()
+    }
+
+    /// Puts the record of that switch back.
+    pub(super) fn restore(&self, record: &[u8]) -> ScriptInvocation<'_> {
+        self.fleet_restore.key(record)
     }
 
     /// Puts on record that everyone has seen a generation.

@@ -1,0 +1,98 @@
+//! Spans of `tracing`, with the names of OpenTelemetry's conventions for database clients (semantic conventions 1.30): see the
+//! [guide](crate::guide::metrics#spans).
+
+use std::time::Duration;
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::budget::Budget;
+use crate::error::{CacheError, ErrorKind};
+use crate::key::RenderedKey;
+use crate::slot::{Reply, Step};
+use crate::store::{Payload, Store};
+use crate::tally::At;
+
+/// Carries out one step, within a span of its own if it goes over the network.
+///
+/// # Cancel safety
+///
+/// That of [`Store::apply`].
+#[inline]
+pub(crate) async fn step(
+    store: &Store,
+    at: At,
+    key: &RenderedKey,
+    step: Step<Payload>,
+    ttl: Duration,
+    budget: Budget,
+) -> Result<Reply<Payload>, CacheError> {
+    let span = of_step(store, at, key, &step);
+    let applying = store.apply(key, step, ttl, budget);
+    let reply = applying.instrument(span.clone()).await;
+    if let Err(error) = &reply {
+        fail(&span, error);
+    }
+    reply
+}
+
+fn of_step(store: &Store, at: At, key: &RenderedKey, step: &Step<Payload>) -> Span {
+    if store.as_embedded().is_some() {
+        return Span::none();
+    }
+    let command = match step {
+        Step::Read => "GET",
+        Step::Expire => "UNLINK",
+        _ => "EVALSHA",
+    };
+    let span = tracing::info_span!(
+        "cache.store",
+        otel.name = command,
+        otel.kind = "client",
+        db.system.name = "redis",
+        db.operation.name = command,
+        cache.step = step.name(),
+        cache.template = Empty,
+        code.function.name = Empty,
+        error.r#type = Empty,
+    );
+    tell_of(&span, at, key);
+    span
+}
+
+/// Notes that a step has failed.
+fn fail(span: &Span, error: &CacheError) {
+    let sort = match error.kind() {
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Rejected => "rejected",
+        ErrorKind::Garbled => "garbled",
+        ErrorKind::BreakerOpen => "breaker_open",
+        _ => "_OTHER",
+    };
+    span.record("error.type", sort);
+}
+
+/// A run of the body.
+pub(crate) fn of_load(at: At, key: &RenderedKey) -> Span {
+    let span = tracing::info_span!(
+        "cache.load",
+        cache.template = Empty,
+        code.function.name = Empty,
+    );
+    tell_of(&span, at, key);
+    span
+}
+
+/// Whose it is; and at the level of single calls, the key.
+fn tell_of(span: &Span, at: At, key: &RenderedKey) {
+    if span.is_disabled() {
+        return;
+    }
+    if let At::Site(site) | At::Both(site) = at {
+        span.record("code.function.name", site.function());
+        // A cached function has one.
+        span.record("cache.template", site.templates().first().copied());
+    }
+    tracing::debug!(parent: span, ?key, "a cached call");
+}

@@ -1,0 +1,106 @@
+//! Shadow verification: which hits are held against their source, and how many at a time.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::lock::lock;
+
+/// A share of the hits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Share(u64);
+
+impl Share {
+    pub(crate) const NONE: Self = Self(0);
+
+    /// What stands for all.
+    const ALL: f64 = 4_294_967_296.0;
+
+    /// Between 0 and 1; what is beyond counts as that.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to 2^32; what is no number is 0"
+    )]
+    pub(crate) const fn of(share: f64) -> Self {
+        Self((share.clamp(0.0, 1.0) * Self::ALL) as u64)
+    }
+
+    /// Whether the hit at hand is one of them.
+    #[inline]
+    pub(crate) fn draws(self) -> bool {
+        self != Self::NONE && u64::from(fastrand::u32(..)) < self.0
+    }
+}
+
+/// The verifications of one cache that run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verifications(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: AtomicUsize,
+    /// When one was last told of that found a difference.
+    told: Mutex<Option<Instant>>,
+}
+
+/// How long no other difference is told of. All are counted.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(1);
+
+impl Verifications {
+    /// How many at a time. Beyond it, a hit is not held against its source.
+    const MAX: usize = 100;
+
+    /// One more, unless there are too many.
+    pub(crate) fn begin(&self) -> Option<Verification> {
+        let running = self.0.running.fetch_add(1, Ordering::Relaxed);
+        let one = Verification(self.clone());
+        (running < Self::MAX).then_some(one)
+    }
+
+    /// Whether a difference is to be told of now.
+    pub(crate) fn is_to_be_told(&self) -> bool {
+        let mut told = lock(&self.0.told);
+        let is_due = told.is_none_or(|told| told.elapsed() >= BETWEEN_WARNINGS);
+        if is_due {
+            *told = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Verification(Verifications);
+
+impl Drop for Verification {
+    fn drop(&mut self) {
+        self.0.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_drawn_as_often() {
+        let drawn = |share| (0..100_000).filter(|_| Share::of(share).draws()).count();
+        assert_eq!(drawn(0.0), 0);
+        assert_eq!(drawn(f64::NAN), 0);
+        assert_eq!(drawn(1.0), 100_000);
+        assert_eq!(drawn(7.0), 100_000);
+        // Six standard deviations.
+        assert!((810..1190).contains(&drawn(0.01)));
+    }
+
+    #[test]
+    fn no_more_than_a_hundred_run_at_a_time() {
+        let verifications = Verifications::default();
+        let running: Vec<_> = (0..200).filter_map(|_| verifications.begin()).collect();
+        assert_eq!(running.len(), Verifications::MAX);
+        drop(running);
+        assert!(verifications.begin().is_some());
+    }
+}
