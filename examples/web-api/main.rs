@@ -1,6 +1,6 @@
 //! `cargo run --release --example web-api`
 //!
-//! Serves the routes of [`web_api::routes`] until it is told to stop by ctrl-c or SIGTERM. It needs nothing installed;
+//! Serves the routes of [`web_api::routes`], and the dashboard of the cache at `/cache`, until it is told to stop by ctrl-c or SIGTERM. It needs nothing installed;
 //! with `REDIS_URL` set, the cache is in Redis, and with `CACHE_ENABLED=false` there is none.
 //!
 //! ```text
@@ -8,6 +8,7 @@
 //! curl 'localhost:3000/dashboards/1?date=2026-06-30'
 //! curl localhost:3000/users/1 -X PUT -H 'content-type: application/json' -d '{"name": "Ada King"}'
 //! curl localhost:3000/stats
+//! curl localhost:3000/metrics
 //! ```
 
 use std::path::Path;
@@ -62,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
         dataset,
     };
     let stop = stop_signal()?;
-    axum::serve(listener, router(state))
+    axum::serve(listener, router(state, args.dashboard_token))
         .with_graceful_shutdown(stop)
         .await?;
     database.close().await;

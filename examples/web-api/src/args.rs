@@ -26,6 +26,10 @@ pub struct Args {
     #[arg(long, env = "WEB_API_USERS", default_value = "50000")]
     pub users: NonZeroU32,
 
+    /// Whoever sends this as a bearer token may use the controls of the cache's dashboard at `/cache`. Without it, nobody may.
+    #[arg(long, env = "DASHBOARD_TOKEN", hide_env_values = true)]
+    pub dashboard_token: Option<String>,
+
     /// The most connections to the database.
     #[arg(long, env = "WEB_API_CONNECTIONS", default_value = "16")]
     pub connections: NonZeroU32,

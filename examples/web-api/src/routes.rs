@@ -3,6 +3,7 @@
 mod dashboards;
 mod error;
 mod extract;
+mod metrics;
 mod orders;
 mod sessions;
 mod settings;
@@ -10,7 +11,11 @@ mod stats;
 mod users;
 
 use axum::Router;
+use axum::http::header;
 use axum::routing::{get, post, put};
+
+use cache_runtime::dashboard::{Access, Action, Dashboard};
+use hmac_sha256::Hash;
 
 use crate::database::Dataset;
 use crate::repository::Repository;
@@ -24,8 +29,8 @@ pub struct AppState {
     pub dataset: Dataset,
 }
 
-/// All routes.
-pub fn router(state: AppState) -> Router {
+/// All routes. With a token, whoever has it may use the controls of the cache's dashboard at `/cache`.
+pub fn router(state: AppState, dashboard_token: Option<String>) -> Router {
     Router::new()
         .route("/users", get(users::list))
         .route("/users/anonymise", post(users::anonymise))
@@ -46,4 +51,33 @@ pub fn router(state: AppState) -> Router {
         .route("/stats", get(stats::show))
         .route("/healthz", get(stats::health))
         .with_state(state)
+        .route(
+            "/metrics",
+            get(metrics::show).with_state(metrics::Metrics::new()),
+        )
+        .nest("/cache", dashboard(dashboard_token))
+}
+
+/// The cache's dashboard: everyone may look, and who has the token may act.
+fn dashboard(token: Option<String>) -> Router {
+    let dashboard = Dashboard::new(cache_runtime::global().clone());
+    let expected = token.map(|token| Hash::hash(format!("Bearer {token}").as_bytes()));
+    let dashboard = dashboard.authorize(move |request, action| {
+        let given = request.headers.get(header::AUTHORIZATION);
+        match (action, given, expected) {
+            (Action::View, _, _) => Access::Allowed {
+                by: "anyone".to_owned(),
+            },
+            (_, None, Some(_)) => Access::Unauthenticated,
+            // Hashes: how long it takes to compare them tells nothing of the token.
+            (_, Some(given), Some(expected)) if Hash::hash(given.as_bytes()) == expected => {
+                Access::Allowed {
+                    by: "the holder of the token".to_owned(),
+                }
+            }
+            // There is no token, or it is another.
+            _ => Access::Forbidden,
+        }
+    });
+    dashboard.into_router()
 }

@@ -42,7 +42,7 @@ impl App {
             dataset,
         };
         Ok(Self {
-            router: router(state),
+            router: router(state, None),
             repository,
             dataset,
             _directory: directory,
