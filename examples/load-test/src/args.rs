@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, value_parser};
 
+use crate::measures::Checked;
+
 /// Measures what the cache of the web-api example is worth.
 ///
 /// Builds and starts the example itself, puts the same load on it with the cache off and on, and compares.
@@ -56,6 +58,11 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["users", "redis_url"])]
     pub url: Option<String>,
 
+    /// Has artillery, this program, send the load, by the mix in `examples/load-test/artillery/mix.yml`: warmed up and measured for as long as said
+    /// above, at 150 requests a second. What else is said of the load is not for it, and what it is answered is not checked.
+    #[arg(long, conflicts_with_all = ["url", "json"])]
+    pub artillery: Option<PathBuf>,
+
     /// Where to draw latency over time.
     #[arg(long, default_value = "target/load-test.svg")]
     pub svg: PathBuf,
@@ -67,6 +74,23 @@ pub struct Args {
     /// Only print: exit with 0 even if a measure of success is missed.
     #[arg(long)]
     pub no_check: bool,
+
+    /// Miss no measure for being slow: for a machine that does other things meanwhile.
+    #[arg(long)]
+    pub no_time_check: bool,
+}
+
+impl Args {
+    /// Which measures of success it fails for.
+    pub(crate) fn checked(&self) -> Checked {
+        if self.no_check {
+            Checked::Nothing
+        } else if self.no_time_check {
+            Checked::Untimed
+        } else {
+            Checked::All
+        }
+    }
 }
 
 fn share(argument: &str) -> Result<f64, String> {

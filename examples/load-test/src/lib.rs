@@ -5,6 +5,7 @@
 
 mod api;
 mod args;
+mod artillery;
 mod chart;
 mod connection;
 mod measures;
@@ -16,11 +17,13 @@ mod servers;
 mod stats;
 mod workload;
 
+use std::path::Path;
+
 use anyhow::Context;
 
 pub use args::Args;
 
-use crate::measures::Measures;
+use crate::measures::{Measures, Seen};
 use crate::phase::{Load, Outcome, Phase};
 use crate::report::Report;
 use crate::servers::{Service, Store};
@@ -33,6 +36,9 @@ use crate::servers::{Service, Store};
 ///
 /// When the service or Redis cannot be started, the service cannot be set up, or a file cannot be written.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
+    if let Some(program) = &args.artillery {
+        return artillery(args, program).await;
+    }
     let load = Load::new(args);
     println!("{load}");
     let phases = if let Some(url) = &args.url {
@@ -41,7 +47,8 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         both(args, &load).await?
     };
 
-    let measures = Measures::of(&phases);
+    let seen: Vec<_> = phases.iter().map(Seen::from).collect();
+    let measures = Measures::of(&seen);
     let report = Report::new(&load, &phases, &measures);
     println!("\n{report}");
     chart::draw(&args.svg, &phases)
@@ -51,7 +58,34 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         report.write_json(path)?;
         println!("all figures: {}", path.display());
     }
-    Ok(args.no_check || measures.all_met())
+    Ok(measures.are_met(args.checked()))
+}
+
+/// The same with artillery, which sends a mix of its own.
+async fn artillery(args: &Args, program: &Path) -> anyhow::Result<bool> {
+    let executable = servers::build().await?;
+    let store = Store::start(args.redis_url.as_deref()).await?;
+    println!(
+        "load: artillery, {} requests per second for {} s; store: {store}",
+        artillery::RATE,
+        args.seconds
+    );
+    let (mut phases, mut work) = (Vec::new(), Vec::new());
+    for phase in [Phase::CacheOff, Phase::CacheOn] {
+        println!("{phase}: measuring");
+        let service = Service::start(&executable, args, phase, &store).await?;
+        let (seen, done) = artillery::run(program, args, phase, service.url()).await?;
+        service.stop().await?;
+        phases.push(seen);
+        work.push(done);
+    }
+    let measures = Measures::of(&phases);
+    println!("\n{}\n", report::templates(work.iter()));
+    if let Some(last) = work.last() {
+        println!("{}\n", report::shown(last));
+    }
+    println!("{}", report::judgement(&measures));
+    Ok(measures.are_met(args.checked()))
 }
 
 /// Starts the service twice, without and with its cache.

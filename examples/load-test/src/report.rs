@@ -219,8 +219,12 @@ impl fmt::Display for Report<'_> {
         }
         writeln!(formatter)?;
         writeln!(formatter, "{}\n", self.kinds())?;
-        writeln!(formatter, "{}\n", self.templates())?;
-        write!(formatter, "{}", self.judgement())?;
+        let works = self.phases.iter().map(|figures| figures.service);
+        writeln!(formatter, "{}\n", templates(works))?;
+        if let Some(last) = self.phases.last() {
+            writeln!(formatter, "{}\n", shown(last.service))?;
+        }
+        write!(formatter, "{}", judgement(self.measures))?;
         for figures in &self.phases {
             for failure in figures.failures {
                 write!(formatter, "\n{}: {failure}", figures.phase)?;
@@ -280,36 +284,64 @@ impl<'a> Report<'a> {
         }
         align_right(table)
     }
+}
 
-    /// One row per key template and phase in which it was used.
-    fn templates(&self) -> Table {
-        let mut table = table();
-        table.set_header(["cached as", "calls", "hit ratio"]);
-        for site in self
-            .phases
-            .iter()
-            .flat_map(|figures| &figures.service.by_template)
-        {
-            let (calls, ratio) = (site.calls.all(), site.calls.hit_ratio());
-            table.add_row([
-                site.template.clone(),
-                calls.to_string(),
-                Unit::Percent.of(ratio),
-            ]);
-        }
-        align_right(table)
+/// One row per key template and phase in which it was used.
+pub(crate) fn templates<'w>(phases: impl Iterator<Item = &'w Work>) -> Table {
+    let mut table = table();
+    table.set_header(["cached as", "calls", "hit ratio"]);
+    for site in phases.flat_map(|work| &work.by_template) {
+        let (calls, ratio) = (site.calls.all(), site.calls.hit_ratio());
+        table.add_row([
+            site.template.clone(),
+            calls.to_string(),
+            Unit::Percent.of(ratio),
+        ]);
     }
+    align_right(table)
+}
 
-    /// The measures of success.
-    fn judgement(&self) -> Table {
-        let mut table = table();
-        table.set_header(["measure of success", "target", "measured", ""]);
-        for measure in &self.measures.0 {
-            let verdict = if measure.met { "pass" } else { "FAIL" };
-            table.add_row([measure.name, &measure.target, &measure.measured, verdict]);
-        }
-        align_right(table)
+/// What the dashboard of the service showed in the end: of all since it started.
+pub(crate) fn shown(work: &Work) -> Table {
+    let mut table = table();
+    table.set_header([
+        "since the service started, as its dashboard shows it",
+        "calls",
+        "hit ratio",
+        "loads",
+        "load p50",
+        "load p99",
+        "time saved",
+        "errors",
+        "stale",
+    ]);
+    for row in &work.shown {
+        let saved = row.seconds_saved.map(|seconds| format!("{seconds:.1} s"));
+        let stale = row.stale.map(|count| count.to_string());
+        table.add_row([
+            row.template.clone(),
+            row.calls.to_string(),
+            Unit::Percent.of(row.hit_ratio),
+            row.loads.to_string(),
+            Unit::Milliseconds.of(row.load_p50_ms),
+            Unit::Milliseconds.of(row.load_p99_ms),
+            saved.unwrap_or_else(|| "-".to_owned()),
+            row.store_errors.to_string(),
+            stale.unwrap_or_else(|| "-".to_owned()),
+        ]);
     }
+    align_right(table)
+}
+
+/// The measures of success.
+pub(crate) fn judgement(measures: &Measures) -> Table {
+    let mut table = table();
+    table.set_header(["measure of success", "target", "measured", ""]);
+    for measure in &measures.0 {
+        let verdict = if measure.met { "pass" } else { "FAIL" };
+        table.add_row([measure.name, &measure.target, &measure.measured, verdict]);
+    }
+    align_right(table)
 }
 
 fn table() -> Table {

@@ -44,12 +44,18 @@ struct Target {
     name: String,
 }
 
-/// Builds the example and returns its path.
+/// Builds the example, as this program is built, and returns its path.
 pub(crate) async fn build() -> anyhow::Result<PathBuf> {
     println!("building the web-api example");
+    let profile = if cfg!(debug_assertions) {
+        println!("without optimisation: figures worth telling need `cargo run --release`");
+        "dev"
+    } else {
+        "release"
+    };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
-        .args(["build", "--release", "--example", "web-api"])
+        .args(["build", "--profile", profile, "--example", "web-api"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(WORKSPACE)
         .stdin(Stdio::null())
