@@ -49,6 +49,15 @@ command -v redis-server >/dev/null || {
     echo "redis-server could not be installed: install Redis 6 or later by hand and run this again" >&2
     exit 1
 }
+# For the test of the dashboard, which says so where there is none.
+if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
+    install chromium chromium chromium chromium chromium || echo "chromium could not be installed"
+    install chromium-driver chromedriver chromium-chromedriver chromium chromedriver || echo "chromedriver could not be installed"
+fi
+# For the test of what Prometheus makes of the metrics, which says so where there is none.
+if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
+    install prometheus golang-github-prometheus prometheus prometheus prometheus || echo "prometheus could not be installed"
+fi
 cargo --version
 redis-server --version | cut -d' ' -f1-3
 for component in rustfmt clippy; do
@@ -79,6 +88,20 @@ if command -v valgrind >/dev/null; then
     cargo bench -p cache-tests --bench instructions --locked
 else
     echo "not counted: this machine has no valgrind"
+fi
+
+step "the load of artillery on the example service"
+# Times are printed, and nothing fails for them: the machine may be busy.
+artillery=target/tools/artillery/node_modules/.bin/artillery
+artillery_version=2.0.34
+if [ "$("$artillery" --version 2>/dev/null | grep -o "$artillery_version" | head -1)" != "$artillery_version" ] && command -v npm >/dev/null; then
+    npm install --prefix target/tools/artillery --no-audit --no-fund --no-save --ignore-scripts --loglevel=error "artillery@$artillery_version" ||
+        echo "artillery could not be installed"
+fi
+if [ -x "$artillery" ]; then
+    timeout 600 cargo run --quiet --locked --example load-test -- --artillery "$artillery" --users 500 --warm-up 5 --seconds 5 --no-time-check
+else
+    printf '\n*** NOT TESTED: this machine has no npm, or could not install artillery ***\n'
 fi
 
 step "the example of the README"
