@@ -33,11 +33,11 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
+        self.0 = format!("{} {field}={value:?}", self.0);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0 += &format!(" {field}={value}");
+        self.0 = format!("{} {field}={value}", self.0);
     }
 }
 

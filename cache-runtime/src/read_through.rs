@@ -686,7 +686,7 @@ where
     }
 }
 
-/// Goes on after a first look.
+/// Goes on after a first look. To a call that comes here, a value which is held for a load that fails is as good as absent.
 async fn load_or_wait<R, S, C, D, F, W>(
     mut call: Call<'_>,
     mut looked: Option<Looked>,
@@ -701,42 +701,84 @@ where
     F: Form,
 {
     let (count, to) = loop {
-        let reason = match call.next(looked.take()).await {
-            Turn::Hit(token, payload) => match call.see().await {
-                Err(reason) => reason,
-                Ok(()) => match call.hit::<R, S, D, F>(token, &payload, &storing) {
-                    Some(value) => return Next::Answer(value),
-                    None => continue,
-                },
-            },
-            Turn::Landed(landing) => {
-                let shared = match &landing {
-                    // It joined by the lease, which a tag's invalidation leaves as it is: the tags are to be read now.
-                    Landing::Value(payload) if call.see().await.is_ok() => {
-                        match call.open::<_, D, F>(payload) {
-                            Ok((value, _)) => R::from_stored(value),
-                            Err(Useless::Unreadable) => None,
-                            // Not alone, but with the others who waited in vain: one of them is to load.
-                            Err(Useless::Outdated) => {
-                                call.pause().await;
-                                continue;
-                            }
-                        }
-                    }
-                    Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
-                    Landing::Value(_) | Landing::Failed(None) | Landing::Moved => None,
-                };
-                if let Some(value) = shared {
-                    call.counted.ends_as(Count::joins);
-                    return Next::Answer(value);
-                }
-                Count::bypasses_failed
-            }
-            Turn::Lead(lease) => break (Count::misses, To::Fill(lease)),
-            Turn::Alone(reason) => reason,
-        };
-        break (reason, To::Return);
+        match call
+            .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
+            .await
+        {
+            Waited::Answer(value) => return Next::Answer(value),
+            Waited::Held(_, token) => call.unreadable = Some(token),
+            Waited::Load(count, to) => break (count, to),
+        }
     };
     call.counted.ends_as(count);
     Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+}
+
+/// What a call has come to that has waited for its turn.
+#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
+enum Waited<R> {
+    /// This value.
+    Answer(R),
+    /// One to be returned if a load fails.
+    Held(R, Token),
+    /// Its body is needed. What it counts as then, and what is done with what the body brings.
+    Load(Count, To),
+}
+
+impl Call<'_> {
+    /// Waits for a value, or for the turn to load it.
+    async fn wait<R, S, C, D, F>(
+        &mut self,
+        mut looked: Option<Looked>,
+        sharing: &C,
+        storing: &impl Selects<R::Value>,
+    ) -> Waited<R>
+    where
+        R: Outcome<S, Value: CacheValue>,
+        C: ErrorSharing<R::Error>,
+        D: Codec,
+        F: Form,
+    {
+        loop {
+            let reason = match self.next(looked.take()).await {
+                Turn::Hit(token, payload) => match self.see().await {
+                    Err(reason) => reason,
+                    Ok(()) => match self.find::<R, S, D, F>(token, &payload, storing) {
+                        Some((value, Freshness::Held)) => return Waited::Held(value, token),
+                        Some((value, freshness)) => {
+                            self.counted.ends_as(aging::count_of(freshness));
+                            return Waited::Answer(value);
+                        }
+                        None => continue,
+                    },
+                },
+                Turn::Landed(landing) => {
+                    let shared = match &landing {
+                        // It joined by the lease, which a tag's invalidation leaves as it is: the tags are to be read now.
+                        Landing::Value(payload) if self.see().await.is_ok() => {
+                            match self.open::<_, D, F>(payload) {
+                                Ok((value, _)) => R::from_stored(value),
+                                Err(Useless::Unreadable) => None,
+                                // Not alone, but with the others who waited in vain: one of them is to load.
+                                Err(Useless::Outdated) => {
+                                    self.pause().await;
+                                    continue;
+                                }
+                            }
+                        }
+                        Landing::Failed(Some(error)) => sharing.restore(error).map(R::from_error),
+                        Landing::Value(_) | Landing::Failed(None) | Landing::Moved => None,
+                    };
+                    if let Some(value) = shared {
+                        self.counted.ends_as(Count::joins);
+                        return Waited::Answer(value);
+                    }
+                    Count::bypasses_failed
+                }
+                Turn::Lead(lease) => return Waited::Load(Count::misses, To::Fill(lease)),
+                Turn::Alone(reason) => reason,
+            };
+            return Waited::Load(reason, To::Return);
+        }
+    }
 }

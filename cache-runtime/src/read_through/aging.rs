@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 
 use super::loading::Instead;
 use super::verifying::verified;
-use super::{Call, Landing, Lease, Loading, Looked, MAX_LOOKS, Next, To, Turn, prepare};
+use super::{Call, Landing, Lease, Loading, Looked, MAX_LOOKS, Next, To, Turn, Waited, prepare};
 use crate::budget::Budget;
 use crate::cache::Inner;
 use crate::codec::{Codec, MessagePack};
@@ -219,7 +219,15 @@ where
         (With::Held(value, token), Some(limit)) => {
             let until = Instant::now() + limit;
             let left = || until.saturating_duration_since(Instant::now());
-            let attended = call.attend::<R, S, D, F>(token, Some(limit)).await;
+            let held = (value, token);
+            let attended = call.attend::<R, S, D, F>(held, Some(limit), &storing).await;
+            let (value, token, attended) = match attended {
+                Ok(attended) => attended,
+                Err(looked) => {
+                    let next = wait_or_attend::<R, S, C, D, F, _>(call, looked, sharing, storing);
+                    return next.await.with::<S, D, F>(body).await;
+                }
+            };
             match attended {
                 Attended::Lead(lease) => {
                     let (task, counted) = Task::of(call);
@@ -241,11 +249,10 @@ where
                     }
                     Instead::stale(value, reason).unless(loaded, &call.counted)
                 }
-                attended => {
-                    let next = attended_to::<R, S, C, D, F, _>(
-                        attended, call, value, token, sharing, storing,
-                    );
-                    next.await.with::<S, D, F>(body).await
+                Attended::Answer(answer) => answer,
+                Attended::Stale => {
+                    call.counted.ends_as(Count::stale_hits);
+                    value
                 }
             }
         }
@@ -313,20 +320,33 @@ where
             })))
         }
         With::Held(value, token) => {
-            let attended = call.attend::<R, S, D, F>(token, None).await;
-            attended_to::<R, S, C, D, F, W>(attended, call, value, token, sharing, storing).await
+            let held = (value, token);
+            match call.attend::<R, S, D, F>(held, None, &storing).await {
+                Ok(attended) => attended_to(attended, call, sharing, storing).await,
+                Err(looked) => {
+                    wait_or_attend::<R, S, C, D, F, W>(call, looked, sharing, storing).await
+                }
+            }
         }
         With::Verify(value, _) => Next::Answer(value),
+        With::Looked(looked) if call.asked == Asked::Nothing => {
+            wait_or_attend::<R, S, C, D, F, W>(call, looked, sharing, storing).await
+        }
         With::Looked(looked) => prepare::<R, S, C, D, F, W>(call, looked, sharing, storing).await,
     }
 }
 
-/// What a call does that has a stale value at hand.
-async fn attended_to<R, S, C, D, F, W>(
-    attended: Attended<R>,
-    call: Call<'_>,
-    value: R,
-    token: Token,
+/// Goes on after a look that brought no value.
+///
+/// The value that it waits for may be one which is past its TTL already. It is left in its place like any other of that age, and replaced
+/// by the one who has the right to:
+///
+/// 1. R waits for a load, and finds what that has stored. It was fresh for a millisecond, and is held now.
+/// 2. S finds it, too, takes the right to replace it, and begins to load.
+/// 3. Were R to take the lease of the key, it would load at the same time as S, and have no value to return if that fails.
+async fn wait_or_attend<R, S, C, D, F, W>(
+    mut call: Call<'_>,
+    mut looked: Option<Looked>,
     sharing: C,
     storing: W,
 ) -> Next<'_, R, C, W>
@@ -337,6 +357,33 @@ where
     D: Codec,
     F: Form,
 {
+    let (count, to) = loop {
+        match call
+            .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
+            .await
+        {
+            Waited::Answer(value) => return Next::Answer(value),
+            Waited::Held(value, token) => {
+                let held = (value, token);
+                match call.attend::<R, S, D, F>(held, None, &storing).await {
+                    Ok(attended) => return attended_to(attended, call, sharing, storing).await,
+                    Err(now) => looked = now,
+                }
+            }
+            Waited::Load(count, to) => break (count, to),
+        }
+    };
+    call.counted.ends_as(count);
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+}
+
+/// What a call does that has a stale value at hand.
+async fn attended_to<R, C, W>(
+    (value, token, attended): (R, Token, Attended<R>),
+    call: Call<'_>,
+    sharing: C,
+    storing: W,
+) -> Next<'_, R, C, W> {
     match attended {
         Attended::Lead(lease) => {
             let to = To::Renew(token, lease);
@@ -352,13 +399,11 @@ where
             call.counted.ends_as(Count::stale_hits);
             Next::Answer(value)
         }
-        Attended::Looked(looked) => {
-            prepare::<R, S, C, D, F, W>(call, Some(looked), sharing, storing).await
-        }
     }
 }
 
 /// What became of the load that is to replace a value.
+#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
 enum Attended<R> {
     /// It is this caller's.
     Lead(Lease),
@@ -366,8 +411,6 @@ enum Attended<R> {
     Answer(R),
     /// Another's has failed, or takes too long.
     Stale,
-    /// The value is gone, and this is there now.
-    Looked(Looked),
     /// To be loaded without a fill.
     Alone(Count),
 }
@@ -387,13 +430,20 @@ impl<'a> Call<'a> {
         call
     }
 
-    /// Takes the right to replace a value, or waits for the one who has it, `limit` at most.
-    async fn attend<R, S, D, F>(&mut self, token: Token, limit: Option<Duration>) -> Attended<R>
+    /// Takes the right to replace a value that it holds, or waits for the one who has it, `limit` at most. What is held may have been
+    /// replaced by another meanwhile; `Err`, with what is there now, if it is gone.
+    async fn attend<R, S, D, F>(
+        &mut self,
+        held: (R, Token),
+        limit: Option<Duration>,
+        storing: &impl Selects<R::Value>,
+    ) -> Result<(R, Token, Attended<R>), Option<Looked>>
     where
         R: Outcome<S, Value: CacheValue>,
         D: Codec,
         F: Form,
     {
+        let (mut value, mut token) = held;
         let mut replacement = self.of_replacement(token);
         let wait = self.inner.settings.wait;
         replacement.waits_until = limit.map(|limit| Instant::now() + limit.min(wait));
@@ -403,18 +453,20 @@ impl<'a> Call<'a> {
                 Err(leased) => replacement.wait_for(leased).await,
             };
             let has_ended = match turn {
-                Some(Turn::Lead(lease)) => return Attended::Lead(lease),
+                Some(Turn::Lead(lease)) => return Ok((value, token, Attended::Lead(lease))),
                 Some(Turn::Alone(Count::bypasses_waited)) if limit.is_some() => {
-                    return Attended::Stale;
+                    return Ok((value, token, Attended::Stale));
                 }
-                Some(Turn::Alone(reason)) => return Attended::Alone(reason),
-                Some(Turn::Landed(Landing::Failed(_))) => return Attended::Stale,
+                Some(Turn::Alone(reason)) => return Ok((value, token, Attended::Alone(reason))),
+                Some(Turn::Landed(Landing::Failed(_))) => {
+                    return Ok((value, token, Attended::Stale));
+                }
                 Some(Turn::Landed(Landing::Value(payload))) => {
                     let opened = self.open::<R::Value, D, F>(&payload);
-                    let value = opened.ok().and_then(|(value, _)| R::from_stored(value));
-                    if let Some(value) = value {
+                    let loaded = opened.ok().and_then(|(value, _)| R::from_stored(value));
+                    if let Some(loaded) = loaded {
                         self.counted.ends_as(Count::joins);
-                        return Attended::Answer(value);
+                        return Ok((value, token, Attended::Answer(loaded)));
                     }
                     true
                 }
@@ -424,13 +476,28 @@ impl<'a> Call<'a> {
             match self.look().await {
                 Ok(Reply::Hit(now, _)) if now == token => {
                     if has_ended {
-                        return Attended::Stale;
+                        return Ok((value, token, Attended::Stale));
                     }
                 }
-                looked => return Attended::Looked(looked),
+                Ok(Reply::Hit(now, payload)) => {
+                    match self.find::<R, S, D, F>(now, &payload, storing) {
+                        Some((newer, Freshness::Held)) => {
+                            (value, token) = (newer, now);
+                            let until = replacement.waits_until;
+                            replacement = self.of_replacement(token);
+                            replacement.waits_until = until;
+                        }
+                        Some((newer, freshness)) => {
+                            self.counted.ends_as(count_of(freshness));
+                            return Ok((value, token, Attended::Answer(newer)));
+                        }
+                        None => return Err(None),
+                    }
+                }
+                looked => return Err(Some(looked)),
             }
         }
-        Attended::Alone(Count::bypasses_waited)
+        Ok((value, token, Attended::Alone(Count::bypasses_waited)))
     }
 
     /// Tells those who wait for a load, and those who would begin another, that it is over.

@@ -450,6 +450,42 @@ async fn nobody_joins_the_load_of_a_value_that_is_gone() {
     assert_eq!(quick.stale_if_error().await, Ok(Some(3)));
 }
 
+/// 1. R waits for a load, and finds what that has stored. It was fresh for a moment, and is stale already: here, because R's clock is
+///    an hour ahead.
+/// 2. R must leave it where it is: others may use it, and have the right to replace it; and R itself, if its load fails.
+#[tokio::test]
+async fn what_is_stale_as_it_comes_is_left_for_others_and_for_an_error() {
+    if crate::elsewhere().is_none() {
+        // Where there is one process, there is one clock.
+        return;
+    }
+    let (prices, _clock) = Prices::new();
+    let later = TestClock::new();
+    later.advance(HOUR);
+    let theirs = Prices {
+        source: Prices::new().0.source,
+        ..prices.elsewhere(&later)
+    };
+    prices.source.close();
+    theirs.source.close();
+    theirs.source.fail(true);
+    let (_, found) = tokio::join!(prices.stale_if_error(), async {
+        eventually("the first load", async || prices.runs() == 1).await;
+        let (found, ()) = tokio::join!(theirs.stale_if_error(), async {
+            // On the same connection, and so answered after R has found the lease.
+            assert_eq!(only_cached(theirs.plain()).await, None);
+            prices.source.open();
+            eventually("R's load", async || theirs.runs() == 1).await;
+            let still_there = only_cached(theirs.revalidated()).await;
+            assert_eq!(still_there, Some(Ok(Some(1))), "for others");
+            theirs.source.open();
+        });
+        found
+    });
+    assert_eq!(found, Ok(Some(1)), "in the place of the error");
+    assert_eq!(theirs.runs(), 1);
+}
+
 #[tokio::test]
 async fn a_load_that_takes_too_long_goes_on_after_its_caller_was_answered() {
     let (prices, clock) = Prices::new();
