@@ -1,6 +1,6 @@
 //! The census: how many entries each key template has in the store, and what they take.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Between two looks at a hundred keys: a server that is asked for nothing else spends about a tenth of its time on this.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How many beginnings of unknown keys are told.
+/// How many beginnings of unknown keys are told, and how much of each.
 const BEGINNINGS: usize = 10;
+const BEGINNING: usize = 40;
 
 /// What stands in the store, by key template: see [`Cache::census`]. Durations are serialised in milliseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -36,7 +37,7 @@ pub struct Census {
     pub tags: Population,
     /// Entries that belong to no template of this program: of direct calls, of another program, or of an older version of this one.
     pub unknown: Population,
-    /// With what those begin, up to the first `:`, as far as ten of them.
+    /// With what those begin, up to the first `:`: ten of these at most, and 40 characters of each.
     pub unknown_beginnings: Vec<String>,
     /// Entries under epochs that are no longer in force. They end with their TTL.
     pub of_older_epochs: Population,
@@ -175,7 +176,7 @@ struct Counted {
     known: Vec<(&'static str, Template, Group)>,
     tags: Group,
     unknown: Group,
-    beginnings: BTreeMap<String, u64>,
+    beginnings: BTreeSet<String>,
     older: Group,
 }
 
@@ -188,7 +189,7 @@ impl Counted {
                 .collect(),
             tags: Group::default(),
             unknown: Group::default(),
-            beginnings: BTreeMap::new(),
+            beginnings: BTreeSet::new(),
             older: Group::default(),
         }
     }
@@ -213,8 +214,9 @@ impl Counted {
         }
         self.unknown.add(sample);
         let beginning = key.split(':').next().unwrap_or_default();
-        if self.beginnings.len() < BEGINNINGS || self.beginnings.contains_key(beginning) {
-            *self.beginnings.entry(beginning.to_owned()).or_default() += 1;
+        let beginning: String = beginning.chars().take(BEGINNING).collect();
+        if self.beginnings.len() < BEGINNINGS {
+            self.beginnings.insert(beginning);
         }
     }
 
@@ -232,7 +234,7 @@ impl Counted {
             templates,
             tags: self.tags.population(scale),
             unknown: self.unknown.population(scale),
-            unknown_beginnings: self.beginnings.into_keys().collect(),
+            unknown_beginnings: self.beginnings.into_iter().collect(),
             of_older_epochs: self.older.population(scale),
             looked_at,
             keys: scale.1,
