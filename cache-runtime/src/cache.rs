@@ -276,10 +276,18 @@ impl Cache {
         key: &(impl CacheKey + ?Sized),
         policy: Policy,
     ) -> Result<Option<T>, CacheError> {
-        if self.mode() != Mode::On {
+        let inner = &self.inner;
+        if !inner.admits(At::Cache) {
             return Ok(None);
         }
-        let tally = Tally::new(&self.inner, At::Cache);
+        let tally = Tally::new(inner, At::Cache);
+        if !inner.knows_fleet() {
+            let learning = inner.learn_fleet(At::Cache, inner.settings.store_budget);
+            let learned = Box::pin(learning).await;
+            if !learned.inspect_err(|error| tally.add_error(error))? {
+                return Ok(None);
+            }
+        }
         let counted = Counted::new(tally);
         let found = self.find::<T, C>(key, policy, tally).await;
         let is_found = matches!(found, Ok(Some(_)));
@@ -359,6 +367,7 @@ impl Cache {
     ) -> Result<bool, CacheError> {
         let template = || key.template();
         let rendered = self.render(key);
+        self.inner.follow_fleet();
         match self.mode() {
             Mode::Detached => return Err(CacheError::new(ErrorKind::Off).at(template())),
             Mode::Off => return self.invalidate(key).await.map(|()| false),
@@ -533,6 +542,7 @@ impl Cache {
         self.switch_annotations();
         inner.changes.note(Changed::Switched { mode }, by);
         inner.work_on_recovery();
+        inner.follow_fleet_anew();
         Ok(())
     }
 

@@ -180,7 +180,9 @@ impl<'a> Call<'a> {
         if self.inner.recovery.len() > 0 {
             self.inner.work_on_recovery();
         }
-        self.inner.follow_fleet();
+        if !self.inner.knows_fleet() {
+            self.learn_fleet().await?;
+        }
         if self.is_undelivered() {
             return Err(Count::bypasses_fenced);
         }
@@ -193,6 +195,21 @@ impl<'a> Call<'a> {
         }
         let reply = self.step(Step::Read, Duration::ZERO).await;
         reply.map_err(|_| Count::bypasses_store)
+    }
+
+    /// Reads what the switch of the fleet says, before anything of a process that starts is answered from the store.
+    #[cold]
+    async fn learn_fleet(&mut self) -> Result<(), Count> {
+        let budget = Budget::of(self.budget);
+        let learning = self.inner.learn_fleet(self.tally.at(), self.budget);
+        let learned = Box::pin(learning).await;
+        self.budget = budget.left();
+        if self.or_bypass(learned)? {
+            return Ok(());
+        }
+        // As if it had begun when this was known: the plain call.
+        self.counted.ends_uncounted();
+        Err(Count::bypasses_asked)
     }
 
     /// Reads the slot, and those of the tags along with it.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cache_runtime::{Cache, CacheConfig, Check, Diagnosis, Mode, Verdict, cached};
+use cache_tests::RedisServer;
 use cache_tests::redis_server::free_port;
-use cache_tests::{RedisServer, eventually};
 
 use Verdict::{Failure, Ok, Warning};
 
@@ -49,6 +49,7 @@ async fn a_server_that_is_well() {
         "persistence",
         "clock",
         "protocol",
+        "local tier",
         "invalidations",
         "keys",
     ] {
@@ -63,9 +64,18 @@ async fn memory_without_a_bound_or_without_evictions() {
     let server = RedisServer::start();
     let diagnosis = examine(&server.url()).await;
     is_wrong(&diagnosis, "memory", Warning, "CONFIG SET maxmemory 1gb");
+    for (policy, advice) in [
+        ("noeviction", "refuses every write"),
+        ("volatile-ttl", "leases and fences"),
+        ("allkeys-random", "the record of the epoch"),
+    ] {
+        let options = ["--maxmemory", "64mb", "--maxmemory-policy", policy];
+        let diagnosis = examine(&RedisServer::start_with(&options).url()).await;
+        is_wrong(&diagnosis, "memory", Warning, "allkeys-lru");
+        is_wrong(&diagnosis, "memory", Warning, advice);
+    }
     let server = RedisServer::start_with(&["--maxmemory", "64mb"]);
     let diagnosis = examine(&server.url()).await;
-    is_wrong(&diagnosis, "memory", Warning, "allkeys-lru");
     assert_eq!(diagnosis.verdict(), Warning);
 }
 
@@ -134,19 +144,9 @@ async fn a_user_who_may_not_do_all() {
     deny("+evalsha");
     deny("-client");
     let cache = Cache::new(CacheConfig::redis(&server.url()).expect("a URL")).expect("a cache");
-    let is_told = async || {
-        near(&cache, 1).await;
-        let diagnosis = cache.doctor().await;
-        let mut checks = diagnosis.checks.iter();
-        checks.any(|check| check.what == "local tier")
-    };
-    eventually("it has been refused", is_told).await;
-    is_wrong(
-        &cache.doctor().await,
-        "local tier",
-        Warning,
-        "CLIENT TRACKING",
-    );
+    let diagnosis = cache.doctor().await;
+    is_wrong(&diagnosis, "local tier", Warning, "CLIENT TRACKING");
+    near(&cache, 1).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use super::Check;
 use crate::budget::Budget;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
+use crate::race::within;
+use crate::site::{CallSite, Effect, call_sites};
 use crate::slot::{Reply, Step, Token};
 use crate::store::Payload;
 use crate::store::redis::RedisStore;
@@ -66,7 +68,7 @@ impl RedisStore {
         if !is_open {
             checks.push(self.protocol(probe).await);
         }
-        checks.extend(self.changes());
+        checks.push(self.changes().await);
         checks
     }
 
@@ -152,16 +154,30 @@ impl RedisStore {
         }
     }
 
-    /// Whether it tells of changes, if it was asked to.
-    fn changes(&self) -> Option<Check> {
+    /// Whether it tells of changes, where that is wanted.
+    async fn changes(self: &Arc<Self>) -> Check {
         const WHAT: &str = "local tier";
-        self.is_refusing_to_tell()?.then(|| {
-            Check::warning(
+        let is_local =
+            |site: &CallSite| matches!(site.effect(), Effect::Caches(policy) if policy.is_local());
+        if !call_sites().any(is_local) {
+            return Check::ok(
+                WHAT,
+                "no function keeps values in this process (`local_ttl`)",
+            );
+        }
+        match within(PATIENCE, self.is_telling()).await {
+            Some(true) => Check::ok(WHAT, "Redis tells of changes"),
+            Some(false) => Check::warning(
                 WHAT,
                 "Redis does not tell of changes (`CLIENT TRACKING`): values in this process live by their `local_ttl`",
-                "allow `HELLO` and `CLIENT TRACKING` to the user of the cache",
-            )
-        })
+                "allow `HELLO` and `CLIENT TRACKING` to the user of the cache, unless you want it so (`CacheConfig::tracking(false)`)",
+            ),
+            None => Check::warning(
+                WHAT,
+                "not known: Redis has not answered whether it tells of changes",
+                "look again: until it does, nothing is kept in this process",
+            ),
+        }
     }
 }
 
@@ -263,6 +279,21 @@ fn memory(info: &InfoDict) -> Check {
             found,
             "CONFIG SET maxmemory-policy allkeys-lru: a full server that evicts nothing refuses every write, so that nothing new is \
              cached and no fence is raised",
+        );
+    }
+    // All that the cache stores ends by itself, leases and fences within seconds; its records do not.
+    let hurt = match &*policy {
+        "volatile-ttl" => "leases and fences, which end soonest, are evicted before values",
+        "allkeys-random" => {
+            "the record of the epoch is as likely to be evicted as any key, which empties the cache"
+        }
+        _ => "",
+    };
+    if !hurt.is_empty() {
+        return Check::warning(
+            WHAT,
+            found,
+            format!("CONFIG SET maxmemory-policy allkeys-lru: with {policy}, {hurt}"),
         );
     }
     if used.saturating_mul(10) > most.saturating_mul(9) {

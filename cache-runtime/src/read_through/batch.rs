@@ -19,7 +19,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::loading::{Loading, Next, To, renewal};
-use super::together::{Missing, acquire_all, look_at_all, make_generations, store_all};
+use super::together::{
+    Missing, acquire_all, learn_fleet, look_at_all, make_generations, store_all,
+};
 use super::{Call, Lease, Looked, Turn, load_or_wait};
 use crate::cache::Inner;
 use crate::codec::Codec;
@@ -398,9 +400,11 @@ where
             let parts = std::iter::repeat_with(|| calls.by_ref().take(IN_A_PART).collect());
             let parts: Vec<Vec<_>> = parts.take(PARTS).collect();
             let looks = parts.into_iter().map(|mut calls| async move {
-                inner.follow_fleet();
+                let learned = learn_fleet(inner, &mut calls).await;
                 let first = calls.first().map(|(_, call)| call.tally.at());
-                let looked = if first.is_some_and(|at| inner.admits(at)) {
+                let looked = if let Err(reason) = learned {
+                    calls.iter().map(|_| Err(reason)).collect()
+                } else if first.is_some_and(|at| inner.admits(at)) {
                     look_at_all(inner, &mut calls).await
                 } else {
                     calls.iter().map(|_| Ok(Reply::Miss)).collect()

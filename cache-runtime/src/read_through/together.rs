@@ -1,6 +1,7 @@
 //! What the calls for several keys do together: look, take their leases, store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::loading::{Done, Sealed, To};
 use super::{Call, Looked, Turn};
@@ -75,6 +76,26 @@ pub(super) async fn store_all(done: Vec<Done<'_>>) {
         call.store(&to, sealed).await;
     });
     together(others).await;
+}
+
+/// Reads what the switch of the fleet says, before anything of a process that starts is answered from the store.
+pub(super) async fn learn_fleet<K>(
+    inner: &Arc<Inner>,
+    calls: &mut [(K, Call<'_>)],
+) -> Result<(), Count> {
+    let Some(((_, first), others)) = calls.split_first_mut() else {
+        return Ok(());
+    };
+    if inner.knows_fleet() {
+        return Ok(());
+    }
+    let learned = first.learn_fleet().await;
+    if learned == Err(Count::bypasses_asked) {
+        for (_, call) in others {
+            call.counted.ends_uncounted();
+        }
+    }
+    learned
 }
 
 /// Reads the slots of all keys, and of their tags, at once.

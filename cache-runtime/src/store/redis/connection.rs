@@ -167,6 +167,11 @@ impl Connection {
         &self.0.tracking
     }
 
+    /// Whether its runtime is known to be of no use.
+    pub(super) fn lacks_drivers(&self) -> bool {
+        self.0.has_drivers.get() == Some(&false)
+    }
+
     /// Whether its runtime can be used. Callers who come before this is known each find it out for themselves: a call that
     /// is kept and not polled any more must not stand in the way of the others.
     async fn has_drivers(&self, runtime: &Handle) -> bool {

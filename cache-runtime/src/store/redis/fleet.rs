@@ -8,52 +8,65 @@
 //! | `changed`, `changed_by` | when and by whom the record was changed last: of two, the newer is in force |
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use super::{PROBE, RedisStore};
-use crate::error::CacheError;
+use crate::error::{CacheError, ErrorKind};
 use crate::fleet::{Fleet, MAX_TEMPLATES, Record, Thrown, too_many};
 
+/// The field of the fleet itself, and how that of a template begins.
+const MODE: &str = "mode";
+const OFF: &str = "off:";
+
 impl RedisStore {
-    /// Reads the record, whatever the breaker says; `None` where there is none, or none that can be read.
+    /// Reads the record, whatever the breaker says; `None` where there is none. An answer takes at most a [`PROBE`].
     pub(crate) async fn fleet(&self) -> Result<Option<Record>, CacheError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(&*self.switch);
-        self.command(command)
-            .await
-            .map(|fields: Fields| read(&fields))
+        self.fleet_until(Instant::now() + PROBE).await
     }
 
-    /// Throws the switch of the fleet, or of one template; what the record says then.
+    /// The same for a call that has to know it, so that the breaker is asked, and told.
+    pub(crate) async fn fleet_within(
+        self: &Arc<Self>,
+        budget: Duration,
+    ) -> Result<Option<Record>, CacheError> {
+        self.admit()?;
+        let read = self.fleet_until(Instant::now() + budget).await;
+        self.note(&read);
+        read
+    }
+
+    async fn fleet_until(&self, until: Instant) -> Result<Option<Record>, CacheError> {
+        let mut command = redis::cmd("HGETALL");
+        command.arg(&*self.switch);
+        let fields = self.command_until(command, until).await?;
+        self.read(&fields)
+    }
+
+    /// Throws the switch of the fleet, or of one template; what the record says then. What this process knows of it stands again before,
+    /// if it was lost.
     pub(crate) async fn throw(
         &self,
         on: bool,
         by: &str,
         template: Option<&str>,
+        known: &Record,
     ) -> Result<Option<Record>, CacheError> {
+        let field = template.map_or_else(|| MODE.to_owned(), |template| format!("{OFF}{template}"));
         let mut call = self.scripts.throw(&self.switch);
         call.arg(if on { "on" } else { "off" })
             .arg(by)
-            .arg(template.unwrap_or_default())
+            .arg(field)
             .arg(MAX_TEMPLATES);
+        for text in written(known) {
+            call.arg(text);
+        }
         match self.run(&call).await? {
             Value::Nil => Err(too_many()),
-            answer => Ok(fields(answer).as_ref().and_then(read)),
+            answer => self.answered_with(answer),
         }
-    }
-
-    /// Runs a script that is no step. An answer takes at most a [`PROBE`].
-    pub(super) async fn run(
-        &self,
-        call: &redis::ScriptInvocation<'_>,
-    ) -> Result<Value, CacheError> {
-        let connection = self.connections.get().await?;
-        let mut manager = connection.manager().clone();
-        let asking = call.invoke_async(&mut manager);
-        self.answer(&connection, Instant::now() + PROBE, asking)
-            .await
     }
 
     /// Puts a record back that was lost, unless a newer one is there; what the record says then.
@@ -63,43 +76,82 @@ impl RedisStore {
             call.arg(text);
         }
         let answer = self.run(&call).await?;
-        Ok(fields(answer).as_ref().and_then(read))
+        self.answered_with(answer)
+    }
+
+    /// Dates what a person has written, unless that was done; what the record says then. `was_thrown`: the switch of the fleet itself.
+    pub(crate) async fn date(
+        &self,
+        found: &Record,
+        was_thrown: bool,
+    ) -> Result<Option<Record>, CacheError> {
+        let mut call = self.scripts.date(&self.switch);
+        let last = found.changed.map(|at| at.to_string());
+        call.arg(last.unwrap_or_default())
+            .arg(if was_thrown { "1" } else { "" });
+        let answer = self.run(&call).await?;
+        self.answered_with(answer)
+    }
+
+    /// Runs a script that is no step. An answer takes at most a [`PROBE`].
+    pub(super) async fn run(
+        &self,
+        call: &redis::ScriptInvocation<'_>,
+    ) -> Result<Value, CacheError> {
+        self.is_attached()?;
+        let connection = self.connections.get().await?;
+        let mut manager = connection.manager().clone();
+        let asking = call.invoke_async(&mut manager);
+        self.answer(&connection, Instant::now() + PROBE, asking)
+            .await
+    }
+
+    /// What a script has answered; `None` where that was damaged on its way.
+    fn answered_with(&self, answer: Value) -> Result<Option<Record>, CacheError> {
+        match redis::from_redis_value::<Fields>(answer) {
+            Ok(fields) => self.read(&fields),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn read(&self, fields: &Fields) -> Result<Option<Record>, CacheError> {
+        read(fields).map_err(|mode| {
+            let record = String::from_utf8_lossy(&self.switch);
+            CacheError::because(
+                ErrorKind::Rejected,
+                format!(
+                    "the record `{record}` of the fleet's switch says `{MODE}` `{mode}`: `HSET {record} {MODE} on`, or `off`"
+                ),
+            )
+        })
     }
 }
 
 type Fields = HashMap<Vec<u8>, Vec<u8>>;
 
-/// What a script answers.
-fn fields(answer: Value) -> Option<Fields> {
-    redis::from_redis_value(answer).ok()
-}
-
-/// What a person may have written is read with patience; what says neither on nor off says nothing.
-fn read(fields: &Fields) -> Option<Record> {
+/// What a person may have written is read with patience; `Err` with a mode that is neither on nor off.
+fn read(fields: &Fields) -> Result<Option<Record>, String> {
     let text = |name: &str| {
         let text = fields.get(name.as_bytes())?;
         Some(String::from_utf8_lossy(text))
     };
-    let on = match text("mode").as_deref().map(str::trim) {
-        Some("on") => true,
-        Some("off") => false,
-        Some(_) => return None,
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let on = match text(MODE).as_deref().map(str::trim) {
         // Only templates are off.
-        None if fields.is_empty() => return None,
         None => true,
+        Some(mode) if mode.eq_ignore_ascii_case("on") => true,
+        Some(mode) if mode.eq_ignore_ascii_case("off") => false,
+        Some(mode) => return Err(Thrown::new(mode, None).by.unwrap_or_default()),
     };
     let ms = |name| text(name).and_then(|text| text.trim().parse::<u64>().ok());
     let templates = fields.iter().filter_map(|(field, said)| {
-        let template = field.strip_prefix(b"off:")?;
+        let template = field.strip_prefix(OFF.as_bytes())?;
         let template = String::from_utf8_lossy(template).into_owned();
-        let said = String::from_utf8_lossy(said);
-        let (since, by) = match said.split_once(' ') {
-            Some((since, by)) => (since.parse().ok(), by),
-            None => (None, &*said),
-        };
-        Some((template, Thrown::new(by, since)))
+        Some((template, thrown(&String::from_utf8_lossy(said))))
     });
-    Some(Record {
+    Ok(Some(Record {
         fleet: Fleet::new(
             on,
             Thrown::new(&text("by").unwrap_or_default(), ms("since")),
@@ -107,29 +159,38 @@ fn read(fields: &Fields) -> Option<Record> {
         ),
         changed: ms("changed"),
         by: Thrown::new(&text("changed_by").unwrap_or_default(), None).by,
-    })
+    }))
 }
 
-/// The arguments of the script that puts it back.
+/// When, and by whom; a person may write the latter alone.
+fn thrown(said: &str) -> Thrown {
+    let (first, rest) = said.split_once(' ').unwrap_or((said, ""));
+    match first.parse() {
+        Ok(since) => Thrown::new(rest, Some(since)),
+        Err(_) => Thrown::new(said, None),
+    }
+}
+
+/// The arguments of the scripts that put it back: none of what is not known.
 fn written(record: &Record) -> Vec<String> {
-    let ms = |thrown: &Thrown| thrown.since_ms().unwrap_or_default().to_string();
+    let mut all = vec![record.changed.map_or_else(String::new, |at| at.to_string())];
+    let mut say = |field: &str, text: Option<String>| {
+        all.extend(
+            text.map(|text| [field.to_owned(), text])
+                .into_iter()
+                .flatten(),
+        );
+    };
     let fleet = &record.fleet;
-    let mode = if fleet.on { "on" } else { "off" };
-    let mut all: Vec<String> = vec![
-        record.changed.unwrap_or_default().to_string(),
-        "mode".to_owned(),
-        mode.to_owned(),
-        "by".to_owned(),
-        fleet.thrown.by.clone().unwrap_or_default(),
-        "since".to_owned(),
-        ms(&fleet.thrown),
-        "changed_by".to_owned(),
-        record.by.clone().unwrap_or_default(),
-    ];
+    let since = |thrown: &Thrown| thrown.since_ms().map(|ms| ms.to_string());
+    say(MODE, Some(if fleet.on { "on" } else { "off" }.to_owned()));
+    say("by", fleet.thrown.by.clone());
+    say("since", since(&fleet.thrown));
+    say("changed_by", record.by.clone());
     for off in &fleet.templates_off {
-        let by = off.thrown.by.as_deref().unwrap_or_default();
-        all.push(format!("off:{}", off.template));
-        all.push(format!("{} {by}", ms(&off.thrown)));
+        let said = [since(&off.thrown), off.thrown.by.clone()];
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        say(&format!("{OFF}{}", off.template), Some(said.join(" ")));
     }
     all
 }
@@ -144,6 +205,10 @@ mod tests {
             .collect()
     }
 
+    fn found(fields: &Fields) -> Record {
+        read(fields).ok().flatten().unwrap_or_default()
+    }
+
     #[test]
     fn what_is_written_reads_back() {
         let all = said(&[
@@ -154,7 +219,7 @@ mod tests {
             ("changed_by", "Grace Hopper"),
             ("off:user:<id>", "1600000000000 Grace Hopper"),
         ]);
-        let record = read(&all).unwrap_or_default();
+        let record = found(&all);
         assert!(!record.fleet.on);
         assert_eq!(record.fleet.thrown.by.as_deref(), Some("Ada"));
         assert_eq!(record.fleet.templates_off[0].template, "user:<id>");
@@ -164,16 +229,19 @@ mod tests {
         again.insert(0, "changed".to_owned());
         let again = again.chunks(2).map(|pair| (&*pair[0], &*pair[1]));
         assert_eq!(said(&again.collect::<Vec<_>>()), all);
+        assert_eq!(written(&Record::default()), ["", "mode", "on"]);
     }
 
     #[test]
     fn a_person_may_write_it_and_nonsense_says_nothing() {
-        let by_hand = read(&said(&[("mode", "off")])).unwrap_or_default();
+        let by_hand = found(&said(&[("mode", " OFF")]));
         assert!(!by_hand.fleet.on && by_hand.changed.is_none());
-        let one = read(&said(&[("off:user:<id>", "")])).unwrap_or_default();
+        let one = found(&said(&[("off:user:<id>", "ada: wrong prices")]));
         assert!(one.fleet.on && one.fleet.templates_off.len() == 1);
-        assert_eq!(read(&said(&[("mode", "maybe")])), None);
-        assert_eq!(read(&said(&[])), None);
+        let by = one.fleet.templates_off[0].thrown.by.as_deref();
+        assert_eq!(by, Some("ada: wrong prices"));
+        assert_eq!(read(&said(&[("mode", "maybe")])), Err("maybe".to_owned()));
+        assert_eq!(read(&said(&[])), Ok(None));
     }
 
     #[test]
@@ -182,7 +250,8 @@ mod tests {
         let names: Vec<_> = (0..1_000).map(|i| format!("off:t{i}")).collect();
         let mut all: Vec<(&str, &str)> = names.iter().map(|field| (&**field, &*long)).collect();
         all.extend([("mode", "off"), ("by", "a\u{1b}[2Jb")]);
-        let record = read(&said(&all)).unwrap_or_default();
+        let record = found(&said(&all));
+        assert_eq!(record, found(&said(&all)), "the same, of so many");
         assert_eq!(record.fleet.templates_off.len(), MAX_TEMPLATES);
         let by = record.fleet.templates_off[0].thrown.by.as_deref();
         assert_eq!(by.map(str::len), Some(crate::fleet::MAX_NAME));

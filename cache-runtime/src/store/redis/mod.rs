@@ -116,22 +116,39 @@ impl RedisStore {
         self.breaker.is_open()
     }
 
-    /// Whether Redis refuses to tell of changes; `None` where it was not asked to.
-    pub(crate) fn is_refusing_to_tell(&self) -> Option<bool> {
-        match self.connections.current()?.tracking().is() {
-            Is::Refused => Some(true),
-            Is::On => Some(false),
-            Is::Off | Is::Asked | Is::Over => None,
+    /// Whether Redis tells of changes. Asks it to if nobody has, and waits until it has answered.
+    pub(crate) async fn is_telling(self: &Arc<Self>) -> bool {
+        loop {
+            match self.tracking() {
+                Some(Is::On) => return true,
+                Some(Is::Refused) => return false,
+                Some(Is::Off | Is::Asked | Is::Over) | None => {}
+            }
+            timer::sleep(Duration::from_millis(5)).await;
         }
     }
 
     /// One command that is no step, whatever the breaker says. An answer takes at most a [`PROBE`].
     pub(crate) async fn command<T: FromRedisValue>(&self, command: Cmd) -> Result<T, CacheError> {
+        self.command_until(command, Instant::now() + PROBE).await
+    }
+
+    async fn command_until<T: FromRedisValue>(
+        &self,
+        command: Cmd,
+        until: Instant,
+    ) -> Result<T, CacheError> {
+        self.is_attached()?;
         let connection = self.connections.get().await?;
         let mut manager = connection.manager().clone();
         let asking = command.query_async(&mut manager);
-        self.answer(&connection, Instant::now() + PROBE, asking)
-            .await
+        self.answer(&connection, until, asking).await
+    }
+
+    /// Whether this thread has a runtime that is known to be of no use: without its drivers.
+    pub(crate) fn is_out_of_place(&self) -> bool {
+        let connection = self.connections.current();
+        connection.is_some_and(|connection| connection.lacks_drivers())
     }
 
     /// Waits until the breaker closes the next time.
@@ -287,11 +304,17 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Whether the store is to be asked at all.
-    fn admit(self: &Arc<Self>) -> Result<(), CacheError> {
+    /// Whether the store may be contacted.
+    fn is_attached(&self) -> Result<(), CacheError> {
         if self.detached.load(Ordering::Relaxed) {
             return Err(CacheError::new(ErrorKind::Off));
         }
+        Ok(())
+    }
+
+    /// Whether the store is to be asked at all.
+    fn admit(self: &Arc<Self>) -> Result<(), CacheError> {
+        self.is_attached()?;
         if self.breaker.is_open() {
             self.probe();
             return Err(CacheError::new(ErrorKind::BreakerOpen));
@@ -504,7 +527,7 @@ impl RedisStore {
     }
 
     /// A server that answers with errors (a wrong password, no memory) stays asked, and is told of once in a while.
-    fn warn_of_refusal(&self, error: &CacheError) {
+    pub(crate) fn warn_of_refusal(&self, error: &CacheError) {
         let mut last = lock(&self.refused);
         if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
             *last = Some(Instant::now());
@@ -536,13 +559,20 @@ impl RedisStore {
                 Connections::succeeded(connection);
                 return Ok(answer);
             }
-            Err(error) => translate(error),
+            Err(error) => error,
         };
+        // A connection that carries the refusal of one command is well.
+        let is_well = matches!(error.code(), Some("NOPERM" | "WRONGTYPE"));
+        let error = translate(error);
         if says_nothing(error.kind()) {
             self.generations.lost();
             connection.tracking().gap();
         }
-        self.connections.failed(connection);
+        if is_well {
+            Connections::succeeded(connection);
+        } else {
+            self.connections.failed(connection);
+        }
         Err(error)
     }
 
@@ -554,7 +584,7 @@ impl RedisStore {
     }
 
     /// Starts the task that asks an open store now and then whether it is back, unless it runs.
-    fn probe(self: &Arc<Self>) {
+    pub(crate) fn probe(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };

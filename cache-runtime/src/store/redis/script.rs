@@ -41,8 +41,9 @@ scripts! {
     put: "fence", "put";
     open: "open";
     settle: "settle";
-    fleet_switch: "fleet_switch";
-    fleet_restore: "fleet_restore";
+    fleet_switch: "fleet_newest", "fleet_switch";
+    fleet_restore: "fleet_newest", "fleet_restore";
+    fleet_date: "fleet_newest", "fleet_date";
     census: "census";
 }
 
@@ -137,6 +138,11 @@ impl Scripts {
     /// Puts the record of that switch back.
     pub(super) fn restore(&self, record: &[u8]) -> ScriptInvocation<'_> {
         self.fleet_restore.key(record)
+    }
+
+    /// Dates what a person has written into it.
+    pub(super) fn date(&self, record: &[u8]) -> ScriptInvocation<'_> {
+        self.fleet_date.key(record)
     }
 
     /// Puts on record that everyone has seen a generation.
