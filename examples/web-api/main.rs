@@ -12,6 +12,7 @@
 //! ```
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use cache_runtime::{Cache, CacheConfig};
@@ -23,6 +24,9 @@ use web_api::args::Args;
 use web_api::database::Database;
 use web_api::repository::Repository;
 use web_api::routes::{AppState, router};
+
+/// How long undelivered invalidations are waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -66,6 +70,10 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, router(state, args.dashboard_token))
         .with_graceful_shutdown(stop)
         .await?;
+    // What Redis has not taken yet would be lost with the process.
+    if let Err(left) = cache_runtime::global().shutdown(PATIENCE).await {
+        tracing::error!("{left}");
+    }
     database.close().await;
     Ok(())
 }
