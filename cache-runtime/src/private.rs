@@ -17,7 +17,6 @@ pub use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
 pub use crate::envelope::Unreadable;
 pub use crate::form::{Bare, WithTags};
 pub use crate::invalidation::Effects;
-pub use crate::race::alongside;
 pub use crate::read_through::batch::{Batch, Loads, OneKey, Others};
 pub use crate::storing::{Selects, every};
 pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};

@@ -700,18 +700,17 @@ where
     D: Codec,
     F: Form,
 {
-    let (count, to) = loop {
+    let then = loop {
         match call
             .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
             .await
         {
             Waited::Answer(value) => return Next::Answer(value),
             Waited::Held(_, token) => call.unreadable = Some(token),
-            Waited::Load(count, to) => break (count, to),
+            Waited::Load(count, to) => break (Some(count), to),
         }
     };
-    call.counted.ends_as(count);
-    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
 }
 
 /// What a call has come to that has waited for its turn.

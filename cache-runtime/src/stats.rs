@@ -100,8 +100,13 @@ counters! {
     /// Loads to replace a value at or near the end of its TTL, in the background or inline. Not calls: whoever is answered
     /// meanwhile is counted as a hit.
     revalidations,
-    /// Runs of the annotated function's body by calls that went through the cache. Those that verify a hit are not among them.
+    /// Runs of the annotated function's body by calls that went through the cache, counted when they begin. Those that verify a hit are
+    /// not among them.
+    ///
+    /// What is in neither `loads_ok` nor `load_errors` runs now, or was dropped, or has panicked.
     loads,
+    /// Loads that have ended well. Of a load for several keys, each of them counts.
+    loads_ok,
     /// Loads that returned an error.
     load_errors,
     /// Values stored.

@@ -83,8 +83,13 @@ impl<'a> Tally<'a> {
         self.for_each(|counters| counters.hits.add(took, stands_for));
     }
 
-    /// Notes how long a run of the body took.
-    pub(crate) fn time_load(&self, took: Duration) {
+    /// Counts a run of the body that has come to an end, and notes how long it took.
+    pub(crate) fn ends_load(&self, took: Duration, is_error: bool) {
+        self.add(if is_error {
+            Count::load_errors
+        } else {
+            Count::loads_ok
+        });
         self.for_each(|counters| counters.loads.add(took, 1));
     }
 

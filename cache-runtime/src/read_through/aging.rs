@@ -193,7 +193,7 @@ where
                 let acquired = call.of_replacement(token).acquire().await;
                 if let Ok(Turn::Lead(lease)) = acquired {
                     let to = To::Renew(token, lease);
-                    let loading = Loading::renewing(call, sharing, storing, to).await;
+                    let loading = Loading::begin(call, sharing, storing, (None, to)).await;
                     Next::Load(Box::new(loading)).with::<S, D, F>(body).await;
                 } else {
                     timer::sleep(ELSEWHERE).await;
@@ -234,20 +234,19 @@ where
                     let loading = runtime.spawn(async move {
                         let to = To::Renew(token, lease);
                         let call = task.call();
-                        let loading = Loading::renewing(call, sharing, storing, to).await;
+                        let loading = Loading::begin(call, sharing, storing, (None, to)).await;
                         Next::Load(Box::new(loading)).with::<S, D, F>(body).await
                     });
                     let loaded = within(left(), loading).await.and_then(Result::ok);
                     Instead::stale(value, Count::misses).unless(loaded, &counted)
                 }
                 Attended::Alone(reason) => {
-                    call.tally.add(Count::loads);
-                    let began = call.now();
-                    let loaded = within(left(), body).await;
-                    if loaded.is_some() {
-                        call.tally.time_load(call.since(began));
-                    }
-                    Instead::stale(value, reason).unless(loaded, &call.counted)
+                    let (task, counted) = Task::of(call);
+                    let (call, to) = (task.call(), To::Return);
+                    let loading = Loading::begin(call, sharing, storing, (None, to)).await;
+                    let loading = Next::Load(Box::new(loading)).with::<S, D, F>(body);
+                    let loaded = within(left(), loading).await;
+                    Instead::stale(value, reason).unless(loaded, &counted)
                 }
                 Attended::Answer(answer) => answer,
                 Attended::Stale => {
@@ -311,7 +310,7 @@ where
                 return Next::Answer(value);
             };
             let to = To::Renew(token, lease);
-            let loading = Loading::renewing(call, sharing, storing, to).await;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead {
                 value,
                 count,
@@ -357,7 +356,7 @@ where
     D: Codec,
     F: Form,
 {
-    let (count, to) = loop {
+    let then = loop {
         match call
             .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
             .await
@@ -370,11 +369,10 @@ where
                     Err(now) => looked = now,
                 }
             }
-            Waited::Load(count, to) => break (count, to),
+            Waited::Load(count, to) => break (Some(count), to),
         }
     };
-    call.counted.ends_as(count);
-    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
 }
 
 /// What a call does that has a stale value at hand.
@@ -387,11 +385,12 @@ async fn attended_to<R, C, W>(
     match attended {
         Attended::Lead(lease) => {
             let to = To::Renew(token, lease);
-            let loading = Loading::renewing(call, sharing, storing, to).await;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead::stale(value, Count::misses))))
         }
         Attended::Alone(reason) => {
-            let loading = Loading::begin(call, sharing, storing, To::Return).await;
+            let to = To::Return;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead::stale(value, reason))))
         }
         Attended::Answer(answer) => Next::Answer(answer),

@@ -1,0 +1,214 @@
+//! Every run of a body that ends is timed, and counted as what it ended as; what does not run is no load.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use cache_runtime::test_util::TestClock;
+use cache_runtime::{
+    Cache, CacheConfig, Key, Policy, Stats, bypass, cached, invalidates, only_cached, refresh,
+    transaction,
+};
+use cache_tests::{RedisServer, eventually};
+use futures_util::FutureExt;
+use futures_util::future::join;
+use tokio::sync::oneshot;
+
+const HOUR: Policy = Policy::new(Duration::from_secs(3600));
+
+/// `loads`, `loads_ok`, `load_errors`
+fn loads(cache: &Cache) -> (u64, u64, u64) {
+    let measured = cache.snapshot().total;
+    let Stats {
+        loads,
+        loads_ok,
+        load_errors,
+        ..
+    } = measured.stats;
+    let ended = loads_ok + load_errors;
+    assert_eq!(measured.loads.count(), ended, "those that ended are timed");
+    (loads, loads_ok, load_errors)
+}
+
+/// A call whose body fails.
+async fn fail(cache: &Cache) {
+    let load = || async { Err::<u64, _>("as planned") };
+    let loaded = cache.get_or_load(&Key::of("loads"), HOUR, load).await;
+    assert_eq!(loaded, Err("as planned"));
+}
+
+async fn succeed(cache: &Cache) {
+    let load = || async { Ok::<u64, ()>(1) };
+    let loaded = cache.get_or_load(&Key::of("loads"), HOUR, load).await;
+    assert_eq!(loaded, Ok(1));
+}
+
+#[invalidates("loads", fence, cache = cache)]
+async fn mutate(cache: &Cache, body: impl Future<Output = ()>) {
+    let _ = cache;
+    body.await;
+}
+
+#[tokio::test]
+async fn whatever_makes_the_body_run_it_ends_as_it_does() {
+    let cache = crate::apart();
+    let mut errors = 0;
+    let mut one_more = |what: &str, counted: fn(&Stats) -> u64| {
+        errors += 1;
+        assert_eq!(loads(&cache), (errors, 0, errors), "{what}");
+        assert!(counted(&cache.stats()) > 0, "{what}");
+    };
+    fail(&cache).await;
+    one_more("a miss", |stats| stats.misses);
+    bypass(fail(&cache)).await;
+    one_more("a bypass", |stats| stats.bypasses_asked);
+    transaction(fail(&cache)).await;
+    one_more("in a transaction", |stats| stats.bypasses_transaction);
+    transaction(refresh(fail(&cache))).await;
+    one_more("a refresh in one", |stats| stats.bypasses_asked);
+    refresh(fail(&cache)).await;
+    one_more("a refresh of nothing", |stats| stats.misses);
+    mutate(&cache, fail(&cache)).await;
+    one_more("under a fence", |stats| stats.bypasses_fenced);
+    mutate(&cache, refresh(fail(&cache))).await;
+    one_more("a refresh there", |stats| stats.bypasses_fenced);
+    assert_eq!(only_cached(fail(&cache)).await, None);
+    assert_eq!(loads(&cache).0, errors, "no body has run");
+
+    bypass(succeed(&cache)).await;
+    succeed(&cache).await;
+    refresh(fail(&cache)).await;
+    assert_eq!(cache.stats().refreshes, 1);
+    assert_eq!(loads(&cache), (errors + 3, 2, errors + 1));
+    let stats = cache.stats();
+    assert_eq!(stats.calls(), errors + 4, "and each call once: {stats:?}");
+    assert_eq!((stats.bypasses_asked, stats.cancelled), (3, 0));
+}
+
+#[tokio::test]
+async fn so_it_does_after_a_wait_and_without_a_store() {
+    let config = CacheConfig::embedded().wait(Duration::from_millis(20));
+    let cache = Cache::new(config).expect("a cache");
+    let key = Key::of("loads");
+    let (go_on, until) = oneshot::channel::<()>();
+    let load = || async {
+        let _ = until.await;
+        Err::<u64, _>("late")
+    };
+    let leading = cache.get_or_load(&key, HOUR, load);
+    let following = async {
+        fail(&cache).await;
+        assert_eq!(loads(&cache), (2, 0, 1), "one still runs");
+        go_on.send(()).expect("it waits");
+    };
+    assert_eq!(join(leading, following).await.0, Err("late"));
+    assert_eq!(loads(&cache), (2, 0, 2));
+    assert_eq!(cache.stats().bypasses_waited, 1);
+
+    let cache = crate::apart();
+    let load = || async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Err::<u64, _>("late")
+    };
+    let leading = cache.get_or_load(&key, HOUR, load);
+    assert_eq!(join(leading, fail(&cache)).await.0, Err("late"));
+    assert_eq!(loads(&cache), (2, 0, 2));
+    assert_eq!(cache.stats().bypasses_failed, 1);
+
+    let nowhere = CacheConfig::redis("redis://127.0.0.1:1").expect("a URL");
+    let cache = Cache::new(nowhere).expect("a cache");
+    fail(&cache).await;
+    refresh(fail(&cache)).await;
+    assert_eq!(loads(&cache), (2, 0, 2));
+    assert_eq!(cache.stats().bypasses_store, 2);
+}
+
+/// It is known to be running, or to have been dropped, by what it is not counted as.
+#[tokio::test]
+async fn what_is_dropped_has_begun_and_not_ended() {
+    let cache = crate::apart();
+    let key = &Key::of("loads");
+    let load = || std::future::pending::<Result<u64, ()>>();
+    let mut call = Box::pin(cache.get_or_load(key, HOUR, load));
+    eventually("it loads", async || {
+        assert!(call.as_mut().now_or_never().is_none());
+        cache.stats().loads == 1
+    })
+    .await;
+    drop(call);
+    assert_eq!(loads(&cache), (1, 0, 0));
+    assert_eq!((cache.stats().misses, cache.stats().cancelled), (1, 0));
+}
+
+/// A value is held in case a load fails, the right to replace it cannot be taken, and the load fails.
+#[tokio::test]
+async fn so_it_does_where_a_stale_value_is_returned_in_its_place() {
+    type Source = Result<u64, &'static str>;
+    #[cached(key = "loads:held:<id>", ttl = "1h", stale_if_error = "10m", cache = cache, skip(cache, source))]
+    async fn held(cache: &Cache, id: u64, source: Source) -> Source {
+        let _ = (cache, id);
+        source
+    }
+    #[cached(
+        key = "loads:limited:<id>",
+        ttl = "1h",
+        stale_if_error = "10m",
+        timeout = "10s",
+        cache = cache,
+        skip(cache, source)
+    )]
+    async fn limited(cache: &Cache, id: u64, source: Source) -> Source {
+        let _ = (cache, id);
+        source
+    }
+
+    if crate::elsewhere().is_none() {
+        return;
+    }
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let clock = TestClock::new();
+    let config = CacheConfig::redis(&server.url()).expect("a URL");
+    let config = config.store_budget(Duration::from_secs(20)).clock(&clock);
+    let cache = Cache::new(config).expect("a cache");
+    for filled in [
+        held(&cache, 1, Ok(1)).await,
+        limited(&cache, 1, Ok(1)).await,
+    ] {
+        assert_eq!(filled, Ok(1));
+    }
+    clock.advance(Duration::from_secs(3600));
+    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(held(&cache, 1, Err("as planned")).await, Ok(1));
+    assert_eq!(loads(&cache), (3, 2, 1));
+    assert_eq!(limited(&cache, 1, Err("as planned")).await, Ok(1));
+    assert_eq!(loads(&cache), (4, 2, 2));
+    assert_eq!(limited(&cache, 1, Ok(2)).await, Ok(2));
+    assert_eq!(loads(&cache), (5, 3, 2));
+    let stats = cache.stats();
+    assert_eq!((stats.stale_hits, stats.bypasses_store), (2, 1));
+}
+
+type All = Result<HashMap<u64, u64>, &'static str>;
+
+#[cached(key = "loads:many:<id>", ttl = "1h", batch(id in ids), cache = cache, skip(cache, source))]
+async fn many(cache: &Cache, ids: &[u64], source: impl Fn(&[u64]) -> All) -> All {
+    let _ = cache;
+    source(ids)
+}
+
+#[tokio::test]
+async fn of_several_keys_each_is_a_load() {
+    let failing = |_: &[u64]| Err("as planned");
+    let loading = |ids: &[u64]| Ok(ids.iter().map(|id| (*id, *id)).collect());
+    let cache = crate::apart();
+    assert!(many(&cache, &[1, 2, 1], failing).await.is_err());
+    assert_eq!(loads(&cache), (2, 0, 2));
+    assert!(bypass(many(&cache, &[1, 2, 1], failing)).await.is_err());
+    assert_eq!(loads(&cache), (4, 0, 4));
+    assert_eq!(cache.stats().bypasses_asked, 2, "two keys, one twice");
+    let found = bypass(many(&cache, &[1, 2, 1], loading)).await;
+    assert_eq!(found, Ok([(1, 1), (2, 2)].into()));
+    assert_eq!(loads(&cache), (6, 2, 4));
+    assert_eq!(cache.stats().fills, 0);
+    let none = bypass(many(&cache, &[], |_| panic!("nothing is asked for"))).await;
+    assert_eq!(none, Ok(HashMap::new()));
+}
