@@ -164,3 +164,32 @@ async fn a_load_is_published_when_it_has_ended() {
     assert_eq!(cache.get_or_load(&key, HOUR, load).await, Ok(1));
     assert_eq!(loads(), [1.0, 1.0]);
 }
+
+#[cached(key = "published:named:<id>", ttl = "1h", cache = cache, skip(cache))]
+async fn named(cache: &Cache, id: u64) -> u64 {
+    let _ = cache;
+    id
+}
+
+#[tokio::test]
+#[allow(clippy::float_cmp, reason = "they are whole numbers")]
+async fn a_function_that_names_its_cache_is_published_under_its_name() {
+    let config = CacheConfig::embedded().namespace("named");
+    let cache = Cache::new(config).expect("a cache");
+    for _ in 0..3 {
+        named(&cache, 1).await;
+    }
+    let scraped = scrape(&cache);
+    let of = |function: &str, outcome: &str| {
+        let (function, outcome) = (
+            format!("function=\"{function}\""),
+            format!("outcome=\"{outcome}\""),
+        );
+        let labels = ["namespace=\"named:0\"", &function, &outcome];
+        value(&scraped, "cache_calls_total", &labels)
+    };
+    assert_eq!(of("metrics::named", "miss"), 1.0);
+    assert_eq!(of("metrics::named", "hit"), 2.0);
+    assert_eq!(of("direct", "miss"), 0.0);
+    assert_eq!(of("direct", "hit"), 0.0);
+}

@@ -19,7 +19,7 @@ const BOUNDS: [u64; 15] = [
     10_000_000,
 ];
 
-/// The function of the series that count direct calls, which no annotated function made.
+/// The function of the series that count direct calls, which no annotated function made, and what the cache does by itself.
 const DIRECT: &str = "direct";
 
 /// Copies what a cache has counted into the recorder of the `metrics` crate: the one in force on this thread, or the global one.

@@ -236,6 +236,11 @@ impl Counters {
             .fold(Stats::default(), |sum, shard| sum + shard)
     }
 
+    /// Whether anything was counted.
+    pub(crate) fn are_used(&self) -> bool {
+        self.shards.get().is_some()
+    }
+
     pub(crate) fn measured(&self) -> Measured {
         Measured {
             stats: self.read(),
