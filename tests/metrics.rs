@@ -7,6 +7,8 @@ use cache_runtime::{
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
+const GUIDE: &str = include_str!("../cache-runtime/docs/metrics.md");
+
 const HOUR: Policy = Policy::new(std::time::Duration::from_secs(3600));
 
 #[cached(key = "published:<id>", ttl = "1h")]
@@ -74,6 +76,25 @@ async fn what_happened_is_published_under_templates_and_never_keys() {
     assert_eq!(before, after, "ten thousand keys have added no series");
 
     let of_find = "function=\"metrics::find\"";
+    for (function, expected, in_words) in [
+        ("find", 71, "71 for a cached function"),
+        ("list", 71, "71 for a cached function"),
+        (
+            "change",
+            15,
+            "15 for one that invalidates or writes through",
+        ),
+    ] {
+        let label = format!("function=\"metrics::{function}\"");
+        let series = after.iter().filter(|series| series.contains(&label));
+        assert_eq!(series.count(), expected, "{function}");
+        assert!(GUIDE.contains(in_words), "the guide: {in_words}");
+    }
+    let direct = after
+        .iter()
+        .filter(|series| series.contains("function=\"direct\""));
+    assert_eq!(direct.count(), 70);
+    assert!(GUIDE.contains("70 for direct calls"));
     let template = "template=\"published:<id>\"";
     for (name, label, expected) in [
         ("cache_calls_total", "outcome=\"hit\"", 9_999.0),

@@ -33,7 +33,9 @@ use crate::tally::{Counted, Tally};
 use crate::timer;
 use crate::token::Token;
 
-pub(crate) use aging::{First, Going, Replacing, first_look, in_background, inline};
+pub(crate) use aging::{
+    First, Going, MARK as REPLACEMENT_MARK, Replacing, first_look, in_background, inline,
+};
 pub(crate) use controlled::{Start, start};
 use loading::{Loading, Next, To};
 use verifying::verified;

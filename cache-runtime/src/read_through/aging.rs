@@ -43,7 +43,7 @@ use crate::timer;
 use crate::token::Token;
 
 /// What stands in front of a value's token in the key of the slot that its replacement is leased in: no key of a template begins so.
-const MARK: &str = "%r:";
+pub(crate) const MARK: &str = "%r:";
 
 /// How long a value is left as it is after a load that failed.
 const PAUSE: Duration = Duration::from_secs(1);
