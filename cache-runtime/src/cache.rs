@@ -29,6 +29,7 @@ use crate::read_through::{Call, Replacing, Start, read_through, start};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::staleness::{Age, Aged, Freshness};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
@@ -666,9 +667,7 @@ impl Cache {
         ttl: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
         let budget = Budget::of(self.inner.settings.store_budget);
-        self.inner
-            .store
-            .apply(rendered, step, ttl, budget)
+        spans::step(&self.inner.store, At::Cache, rendered, step, ttl, budget)
             .await
             .map_err(|error| {
                 Tally::new(&self.inner, At::Cache).add_error(&error);

@@ -154,10 +154,10 @@ pub(super) async fn look_at_all<K>(inner: &Inner, calls: &mut [(K, Call<'_>)]) -
 pub(super) async fn make_generations<K>(inner: &Inner, missing: &mut [Missing<'_, K>]) {
     let of_stored = |missing: &&mut Missing<'_, K>| !matches!(missing.to, To::Return | To::Drop);
     let mut missing: Vec<_> = missing.iter_mut().filter(of_stored).collect();
-    let Some(budget) = missing.first().map(|missing| missing.call.budget) else {
+    let Some(first) = missing.first() else {
         return;
     };
-    let budget = Budget::of(budget);
+    let (at, budget) = (first.call.tally.at(), Budget::of(first.call.budget));
     let mut made: HashMap<RenderedKey, Option<Token>> = HashMap::new();
     for Missing { call, .. } in &missing {
         let seen = call.seen.iter().flatten().chain(std::iter::repeat(&None));
@@ -169,7 +169,7 @@ pub(super) async fn make_generations<K>(inner: &Inner, missing: &mut [Missing<'_
         return;
     }
     let making = made.into_keys().map(|tag| async move {
-        let generation = tags::make(inner, &tag, budget).await;
+        let generation = tags::make((inner, at), &tag, budget).await;
         (tag, generation)
     });
     let made: HashMap<_, _> = together(making).await.into_iter().collect();
