@@ -1,17 +1,21 @@
 //! Every run of a body that ends is timed, and counted as what it ended as; what does not run is no load.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cache_runtime::test_util::TestClock;
 use cache_runtime::{
-    Cache, CacheConfig, Key, Policy, Stats, bypass, cached, invalidates, only_cached, refresh,
-    transaction,
+    Cache, CacheConfig, Key, Measured, Policy, Stats, bypass, cached, global, invalidates,
+    only_cached, refresh, transaction,
 };
 use cache_tests::{RedisServer, eventually};
 use futures_util::FutureExt;
 use futures_util::future::join;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Shareable, fresh};
 
 const HOUR: Policy = Policy::new(Duration::from_secs(3600));
 
@@ -211,4 +215,87 @@ async fn of_several_keys_each_is_a_load() {
     assert_eq!(cache.stats().fills, 0);
     let none = bypass(many(&cache, &[], |_| panic!("nothing is asked for"))).await;
     assert_eq!(none, Ok(HashMap::new()));
+}
+
+#[cached(key = "loads:one:<id>", ttl = "1h", skip(body))]
+async fn one(id: u64, body: impl AsyncFnOnce() -> Option<One>) -> One {
+    body().await.unwrap_or(Err(Shareable("nothing")))
+}
+
+type One = Result<u64, Shareable>;
+type Each = Result<HashMap<u64, u64>, Shareable>;
+
+#[cached(key = "loads:one:<id>", ttl = "1h", batch(id in ids), skip(body))]
+async fn each(ids: &[u64], body: impl AsyncFn(&[u64])) -> Each {
+    body(ids).await;
+    Ok(ids.iter().map(|id| (*id, *id)).collect())
+}
+
+/// What the function for one key and that for several have done.
+fn of(function: &str) -> Measured {
+    let sites = global().snapshot().call_sites;
+    let mut sites = sites.into_iter();
+    let site = sites.find(|site| {
+        site.function
+            .ends_with(&format!("suite::loads::{function}"))
+    });
+    site.expect("a call site").measured
+}
+
+/// A load of one key that runs until it is told what it ends with.
+async fn leading(id: u64) -> (JoinHandle<One>, oneshot::Sender<One>) {
+    let (begun, begins) = oneshot::channel();
+    let (end, ends) = oneshot::channel();
+    let body = async move || {
+        begun.send(()).expect("awaited");
+        ends.await.ok()
+    };
+    let leading = tokio::spawn(one(id, body));
+    begins.await.expect("it runs");
+    (leading, end)
+}
+
+/// 1. Others load `a` and `b`. A call for both waits for them.
+/// 2. The load of `b` is given up: the call is to make it.
+/// 3. That of `a` fails, and so does the call: there is no load of `b`.
+///
+/// Then a call for `a` and `b` runs its body for `a` while another loads `b`, which is given up meanwhile: the body runs once more, and
+/// that load has not taken as long as the first.
+#[tokio::test]
+async fn of_several_keys_what_does_not_run_is_no_load_and_what_runs_later_began_later() {
+    let [a, b] = [(); 2].map(|()| fresh());
+    let (first, end) = leading(a).await;
+    let (second, _end) = leading(b).await;
+    let before = of("each");
+    let ids = [a, b];
+    let call = async {
+        let found = each(&ids, async |_| panic!("nothing is to be loaded")).await;
+        assert_eq!(found, Err(Shareable("as planned")));
+    };
+    let meanwhile = async {
+        end.send(Err(Shareable("as planned"))).expect("it waits");
+        second.abort();
+        assert!(second.await.is_err());
+        assert!(first.await.expect("an end").is_err());
+    };
+    join(call, meanwhile).await;
+    let stats = of("each").stats.since(&before.stats);
+    assert_eq!((stats.loads, stats.misses), (0, 0), "{stats:?}");
+    assert_eq!((stats.joins, stats.cancelled, stats.calls()), (1, 1, 2));
+
+    let before = of("each");
+    let (leader, _end) = leading(b).await;
+    let leader = Mutex::new(Some(leader));
+    let body = async |ids: &[u64]| {
+        if ids == [a] {
+            let leader = leader.lock().expect("whole").take();
+            leader.expect("the first run").abort();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    assert_eq!(each(&ids, body).await, Ok([(a, a), (b, b)].into()));
+    let loads = of("each").since(&before).loads;
+    assert_eq!(loads.count(), 2);
+    assert!(loads.total() >= Duration::from_millis(500));
+    assert!(loads.total() < Duration::from_millis(900), "{loads:?}");
 }
