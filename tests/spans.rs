@@ -335,7 +335,7 @@ async fn a_wait_for_another_is_told_with_its_looks() {
             let waits = [&here, &there].map(|cache| cache.get_or_load(key, policy, slow));
             futures_util::future::join_all(waits).await;
         };
-        futures_util::future::join(leading, waiting).await.1;
+        futures_util::future::join(leading, waiting).await;
         let found = here.get::<u64>(key, policy).await;
         assert_eq!(found.expect("an answer"), Some(1));
     })
