@@ -103,7 +103,9 @@ impl<R> Begun<'_, R> {
     /// Adds tags to what this call stores, if it may store anything.
     #[must_use]
     pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall<'_>)) -> Self {
-        if let Self::Cached(call) = &mut self {
+        if let Self::Cached(call) = &mut self
+            && !call.asked.is_bypass()
+        {
             tag(call);
         }
         self
@@ -112,7 +114,9 @@ impl<R> Begun<'_, R> {
     /// Sets how long lives what this call stores, if it may store anything.
     #[must_use]
     pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Self::Cached(call) = &mut self {
+        if let Self::Cached(call) = &mut self
+            && !call.asked.is_bypass()
+        {
             call.policy = call.policy.living(ttl());
         }
         self

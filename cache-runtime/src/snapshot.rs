@@ -78,7 +78,8 @@ pub struct Measured {
     /// How long it took to answer from the cache (hits of both tiers, and stale ones), from the call to the value. Of the hits in this
     /// process one in 128 is timed, and stands for as many; those over the network all are.
     pub hits: Latency,
-    /// How long the loads took that came to an end, well or not. Of a load for several keys, each of them counts for the whole of it.
+    /// How long the loads took that came to an end, well or not: as many as [`loads_ok`](Stats::loads_ok) and
+    /// [`load_errors`](Stats::load_errors) together. Of a load for several keys, each of them counts for the whole of it.
     pub loads: Latency,
 }
 

@@ -127,7 +127,11 @@ impl<'c, K> Batch<'c, K> {
     /// Adds tags to what is stored under each key.
     #[must_use]
     pub fn tagged(mut self, tag: impl Fn(&K, &mut OneKey<'_>)) -> Self {
-        if let Some(Through { inner, tags, .. }) = &mut self.through {
+        if let Some(Through {
+            inner, tags, asked, ..
+        }) = &mut self.through
+            && !asked.is_bypass()
+        {
             for (id, tags) in self.ids.iter().zip(tags) {
                 tag(id, &mut OneKey { inner, tags });
             }
@@ -138,7 +142,9 @@ impl<'c, K> Batch<'c, K> {
     /// Sets how long lives what this call stores.
     #[must_use]
     pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Some(through) = &mut self.through {
+        if let Some(through) = &mut self.through
+            && !through.asked.is_bypass()
+        {
             through.policy = through.policy.living(ttl());
         }
         self
@@ -260,8 +266,7 @@ where
         } = through;
         let tally = Tally::new(inner, at);
         loads.found.reserve(keys.len());
-        let is_bypass = matches!(asked, Asked::Bypass | Asked::RefreshInTransaction);
-        let is_answered = !is_bypass && asked != Asked::Refresh && inner.admits(at);
+        let is_answered = !asked.is_bypass() && asked != Asked::Refresh && inner.admits(at);
         let (mut calls, mut missing) = (Vec::new(), Vec::new());
         for (id, (key, tags)) in batch.ids.into_iter().zip(keys.into_iter().zip(tags)) {
             let is_held = asked != Asked::Nothing && transaction::holds(inner, &key);
@@ -276,7 +281,7 @@ where
                 continue;
             }
             let call = Call::new(inner, key, policy, tally, asked).with_tags(tags);
-            let count = if is_bypass {
+            let count = if asked.is_bypass() {
                 Count::bypasses_asked
             } else if asked != Asked::Nothing && call.is_held_back() {
                 Count::bypasses_transaction

@@ -299,3 +299,23 @@ async fn of_several_keys_what_does_not_run_is_no_load_and_what_runs_later_began_
     assert!(loads.total() >= Duration::from_millis(500));
     assert!(loads.total() < Duration::from_millis(900), "{loads:?}");
 }
+
+/// A call that stores nothing asks for nothing of what it would be stored with.
+#[tokio::test]
+async fn a_bypass_is_the_plain_call() {
+    #[cached(key = "loads:plain:<id>", ttl = ttl(), skip(ttl))]
+    async fn plain(id: u64, ttl: impl Fn() -> Duration) -> u64 {
+        let _ = &ttl;
+        id
+    }
+    #[cached(key = "loads:plain:<id>", ttl = ttl(), batch(id in ids), skip(ttl))]
+    async fn all(ids: &[u64], ttl: impl Fn() -> Duration) -> HashMap<u64, u64> {
+        let _ = &ttl;
+        ids.iter().map(|id| (*id, *id)).collect()
+    }
+
+    let id = fresh();
+    let never = || -> Duration { panic!("nothing is stored") };
+    assert_eq!(bypass(plain(id, never)).await, id);
+    assert_eq!(bypass(all(&[id], never)).await, [(id, id)].into());
+}
