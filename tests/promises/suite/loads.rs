@@ -73,7 +73,7 @@ async fn whatever_makes_the_body_run_it_ends_as_it_does() {
     one_more("a refresh of nothing", |stats| stats.misses);
     mutate(&cache, fail(&cache)).await;
     one_more("under a fence", |stats| stats.bypasses_fenced);
-    mutate(&cache, refresh(fail(&cache))).await;
+    Box::pin(mutate(&cache, refresh(fail(&cache)))).await;
     one_more("a refresh there", |stats| stats.bypasses_fenced);
     assert_eq!(only_cached(fail(&cache)).await, None);
     assert_eq!(loads(&cache).0, errors, "no body has run");
