@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cache_runtime::test_util::TestClock;
 use cache_runtime::{Cache, CacheConfig, Census, ErrorKind, Key, Mode, Policy, Population, cached};
 use cache_tests::RedisServer;
 
@@ -78,6 +79,93 @@ async fn entries_are_counted_by_template() {
         let older = if is_redis { 50 + 10 + 10 + 3 } else { 0 };
         assert_eq!(after.of_older_epochs.entries, older);
     }
+}
+
+#[cached(key = "census:setting:<name>", ttl = "1h", cache = cache, skip(cache))]
+async fn setting(cache: &Cache, name: &str) -> String {
+    let _ = cache;
+    name.to_owned()
+}
+
+#[cached(key = "census:setting:global", ttl = "1h", cache = cache, skip(cache))]
+async fn settings(cache: &Cache) -> u64 {
+    let _ = cache;
+    0
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_the_template_that_says_most_of_it() {
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    settings(&cache).await;
+    for name in ["one", "two"] {
+        setting(&cache, name).await;
+    }
+    let census = cache.census().await.expect("a census");
+    assert_eq!(of(&census, "census:setting:<name>").entries, 2);
+    assert_eq!(of(&census, "census:setting:global").entries, 1);
+}
+
+#[cached(key = "census:price:<id>", ttl = "1h", stale_if_error = "10m", cache = cache, skip(cache, source))]
+async fn price(cache: &Cache, id: u64, source: Result<u64, String>) -> Result<u64, String> {
+    let _ = (cache, id);
+    source
+}
+
+/// What the cache keeps for itself is nobody's entry; what it has never stored is not of an older epoch.
+#[tokio::test]
+async fn what_is_of_the_cache_itself_and_what_is_not_of_it() {
+    let server = RedisServer::start();
+    let redis = CacheConfig::redis(&server.url()).expect("a URL");
+    for (config, is_redis) in [(redis, true), (CacheConfig::embedded(), false)] {
+        let clock = TestClock::new();
+        let cache = Cache::new(config.clock(&clock)).expect("a cache");
+        assert_eq!(price(&cache, 1, Ok(5)).await, Ok(5));
+        clock.advance(Duration::from_secs(3600));
+        // For a moment, the source is left alone.
+        assert_eq!(price(&cache, 1, Err("as planned".to_owned())).await, Ok(5));
+        if is_redis {
+            let marks: Vec<String> = server.ask(&["KEYS", "cache:0.*:%r:*"]);
+            assert_eq!(marks.len(), 1, "{marks:?}");
+            for key in ["cache:legacy:7", "cache:users:epoch", "cache:1.5:x"] {
+                let _: () = server.ask(&["SET", key, "theirs"]);
+            }
+            let _: () = server.ask(&["SET", "cache:0.0123456789ab:x", "ours"]);
+        }
+        let census = cache.census().await.expect("a census");
+        assert_eq!(of(&census, "census:price:<id>").entries, 1);
+        let (unknown, older) = if is_redis { (3, 1) } else { (0, 0) };
+        assert_eq!(census.unknown.entries, unknown, "{census:#?}");
+        assert_eq!(census.of_older_epochs.entries, older);
+        if is_redis {
+            assert_eq!(census.unknown_beginnings, ["1.5", "legacy", "users"]);
+        }
+    }
+}
+
+/// What has expired in this process stands in its table until somebody looks for it, or needs its place.
+#[tokio::test]
+async fn what_has_expired_is_not_counted_along() {
+    let clock = TestClock::new();
+    let config = CacheConfig::embedded()
+        .embedded_capacity(200_000)
+        .clock(&clock);
+    let cache = Cache::new(config).expect("a cache");
+    let minute = Policy::new(Duration::from_secs(60));
+    for id in 0..30_000_u64 {
+        let load = || async { Ok::<_, ()>(id) };
+        let key = Key::of("short").part(&id);
+        let _ = cache.get_or_load(&key, minute, load).await;
+    }
+    clock.advance(Duration::from_secs(60));
+    for id in 0..15_000 {
+        user(&cache, id).await;
+    }
+    let census = cache.census().await.expect("a census");
+    let users = of(&census, "census:user:<id>");
+    assert!(!census.is_complete && users.sampled == 10_000, "{users:?}");
+    // The table is read part by part, each with its oldest first.
+    assert!((12_000..18_000).contains(&users.entries), "{users:?}");
+    assert_eq!(census.unknown.entries, 0);
 }
 
 /// Nobody else's keys are looked at, nor anything of them changed.

@@ -22,12 +22,14 @@ use crate::invalidation::Effects;
 use crate::key::{Admits, CacheKey, KeyBuf, KeyWriter, RenderedKey};
 use crate::lock::lock;
 use crate::outcome::{CacheValue, NotShared, Outcome, ResultOf, ResultOfOption};
+use crate::per_site::PerSite;
 use crate::policy::Policy;
 use crate::race::within;
 use crate::read_through::{Call, Replacing, Start, read_through, start};
 use crate::recovery::Recovery;
 use crate::site::call_sites;
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::staleness::{Age, Aged, Freshness};
 use crate::stats::{Count, Counters, Stats};
 use crate::store::{Payload, Store};
@@ -77,7 +79,10 @@ pub(crate) struct Inner {
     pub(crate) verifications: Verifications,
     pub(crate) recovery: Recovery,
     pub(crate) changes: Arc<Changes>,
+    /// Of direct calls, and of what it does by itself.
     pub(crate) counters: Counters,
+    /// Of the annotated functions that name it.
+    pub(crate) per_site: PerSite,
     pub(crate) tokens: Tokens,
     pub(crate) switch: Switch,
     /// One change of the switch at a time.
@@ -120,6 +125,7 @@ impl Cache {
                 recovery: Recovery::default(),
                 changes,
                 counters: Counters::new(),
+                per_site: PerSite::default(),
                 tokens: Tokens::new(),
                 switch: Switch::new(mode),
                 switching: Mutex::new(()),
@@ -628,7 +634,9 @@ impl Cache {
     /// What happened in this cache since it was made, by annotated functions and by direct calls.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let own = self.inner.counters.read();
+        let inner = &self.inner;
+        let parts = inner.per_site.used();
+        let own = parts.fold(inner.counters.read(), |sum, (_, part)| sum + part.read());
         if self.is_global() {
             call_sites().fold(own, |sum, site| sum + site.counters.read())
         } else {
@@ -669,9 +677,7 @@ impl Cache {
         ttl: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
         let budget = Budget::of(self.inner.settings.store_budget);
-        self.inner
-            .store
-            .apply(rendered, step, ttl, budget)
+        spans::step(&self.inner.store, At::Cache, rendered, step, ttl, budget)
             .await
             .map_err(|error| {
                 Tally::new(&self.inner, At::Cache).add_error(&error);

@@ -9,8 +9,10 @@ use serde::{Serialize, Serializer};
 use crate::audit::{Template, all_templates};
 use crate::cache::Cache;
 use crate::error::{CacheError, ErrorKind};
+use crate::read_through::REPLACEMENT_MARK;
 use crate::store::Store;
 use crate::switch::Mode;
+use crate::tags;
 use crate::timer;
 
 /// How many entries are looked at.
@@ -31,11 +33,12 @@ const BEGINNING: usize = 40;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Census {
-    /// The key templates of the program, those with the most bytes first, then by entries. All of them, also those with no entry.
+    /// The key templates of the program, a key of two being that of the one which says more of it. Those with the most bytes first, then by entries. All of them, also those with no entry.
     pub templates: Vec<TemplateCensus>,
     /// Generations of tags.
     pub tags: Population,
-    /// Entries that belong to no template of this program: of direct calls, of another program, or of an older version of this one.
+    /// Entries that belong to no template of this program: of direct calls, of another program, or of an older version of this one; and
+    /// whatever else stands in the namespace.
     pub unknown: Population,
     /// With what those begin, up to the first `:`: ten of these at most, and 40 characters of each.
     pub unknown_beginnings: Vec<String>,
@@ -98,6 +101,8 @@ pub(crate) enum Whose {
     Older,
     /// A record of the cache itself.
     Record,
+    /// None of the cache's: something else stands in the namespace, under this.
+    Foreign(String),
 }
 
 impl Whose {
@@ -106,12 +111,28 @@ impl Whose {
     pub(crate) fn of(own: &str, epoch: &str) -> Self {
         match own.strip_prefix(epoch) {
             Some(key) => Self::Slot(key.to_owned()),
-            None if own.starts_with('%') || own.ends_with(":epoch") && !own.contains('.') => {
+            None if own.starts_with('%') || own.strip_suffix(":epoch").is_some_and(is_number) => {
                 Self::Record
             }
-            None => Self::Older,
+            None if is_under_an_epoch(own) => Self::Older,
+            None => Self::Foreign(own.to_owned()),
         }
     }
+}
+
+#[cfg(feature = "redis")]
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a number of an epoch and a generation stand in front: `0.1f6b0c93a2d7:`.
+#[cfg(feature = "redis")]
+fn is_under_an_epoch(own: &str) -> bool {
+    let generation = own.split_once(':').map(|(epoch, _)| epoch.split_once('.'));
+    generation.flatten().is_some_and(|(number, generation)| {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        is_number(number) && generation.len() == 12 && generation.bytes().all(is_hex)
+    })
 }
 
 /// An entry that was looked at.
@@ -183,10 +204,13 @@ struct Counted {
 impl Counted {
     fn new() -> Self {
         let known = all_templates().into_iter();
+        let mut known: Vec<_> = known
+            .map(|text| (text, Template::parse(text), Group::default()))
+            .collect();
+        // A key belongs to the first that may have made it: to `settings:global` rather than to `settings:<id>`.
+        known.sort_by_key(|(_, template, _)| std::cmp::Reverse(template.said()));
         Self {
-            known: known
-                .map(|text| (text, Template::parse(text), Group::default()))
-                .collect(),
+            known,
             tags: Group::default(),
             unknown: Group::default(),
             beginnings: BTreeSet::new(),
@@ -204,7 +228,10 @@ impl Counted {
         let key = match &sample.whose {
             Whose::Record => return,
             Whose::Older => return self.older.add(sample),
-            Whose::Slot(key) if key.starts_with(crate::tags::MARK) => return self.tags.add(sample),
+            Whose::Foreign(key) => return self.add_unknown(key, sample),
+            Whose::Slot(key) if key.starts_with(tags::MARK) => return self.tags.add(sample),
+            // No value of anybody's: the right to replace one.
+            Whose::Slot(key) if key.starts_with(REPLACEMENT_MARK) => return,
             Whose::Slot(key) => key,
         };
         let written = Template::of_key(key);
@@ -212,6 +239,10 @@ impl Counted {
         if let Some((_, _, group)) = known.find(|(_, template, _)| template.overlaps(&written)) {
             return group.add(sample);
         }
+        self.add_unknown(key, sample);
+    }
+
+    fn add_unknown(&mut self, key: &str, sample: &Sample) {
         self.unknown.add(sample);
         let beginning = key.split(':').next().unwrap_or_default();
         let beginning: String = beginning.chars().take(BEGINNING).collect();
@@ -295,17 +326,22 @@ impl Cache {
         match &inner.store {
             Store::Embedded(store) => {
                 let size = store.len() as u64;
-                let samples = store.census(usize::try_from(SAMPLE).unwrap_or(usize::MAX));
+                let most = usize::try_from(SAMPLE).unwrap_or(usize::MAX);
+                let (samples, looked_at) = store.census(most);
                 for (index, sample) in samples.iter().enumerate() {
                     counted.add(sample);
                     if index % 100 == 99 {
                         timer::sleep(PAUSE).await;
                     }
                 }
-                let looked_at = samples.len() as u64;
+                let (seen, looked_at) = (samples.len() as u64, looked_at as u64);
                 // Some may have come and gone meanwhile.
-                let size = if looked_at < SAMPLE { looked_at } else { size };
-                Ok(counted.into_census((looked_at, size), began))
+                let of = if seen < SAMPLE {
+                    (seen, seen)
+                } else {
+                    (looked_at, size)
+                };
+                Ok(counted.into_census(of, began))
             }
             #[cfg(feature = "redis")]
             Store::Redis(store) => {
@@ -355,12 +391,18 @@ mod tests {
     #[test]
     fn a_key_is_told_by_what_stands_in_front_of_it() {
         let epoch = "0.1f6b0c93a2d7:";
+        let foreign = |own: &str| Whose::Foreign(own.to_owned());
         for (own, whose) in [
             ("0.1f6b0c93a2d7:user:7", Whose::Slot("user:7".to_owned())),
             ("0.aaaaaaaaaaaa:user:7", Whose::Older),
             ("1.1f6b0c93a2d7:user:7", Whose::Older),
             ("0:epoch", Whose::Record),
             ("%switch", Whose::Record),
+            ("legacy:user:7", foreign("legacy:user:7")),
+            ("1.5:user:7", foreign("1.5:user:7")),
+            ("v.1f6b0c93a2d7:user", foreign("v.1f6b0c93a2d7:user")),
+            ("users:epoch", foreign("users:epoch")),
+            ("0.1f6b0c93a2d7", foreign("0.1f6b0c93a2d7")),
         ] {
             assert_eq!(Whose::of(own, epoch), whose, "{own}");
         }

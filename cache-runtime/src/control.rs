@@ -29,6 +29,11 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
+    /// Whether a call of which this is asked leaves the cache alone: it neither looks at it nor stores anything.
+    pub(crate) fn is_bypass(self) -> bool {
+        matches!(self, Self::Bypass | Self::RefreshInTransaction)
+    }
+
     /// The same within a transaction.
     pub(crate) fn within_transaction(self) -> Self {
         match self {

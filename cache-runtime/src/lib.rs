@@ -83,6 +83,7 @@ mod lock;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod outcome;
+mod per_site;
 mod place;
 mod policy;
 mod race;

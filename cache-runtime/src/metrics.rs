@@ -19,7 +19,7 @@ const BOUNDS: [u64; 15] = [
     10_000_000,
 ];
 
-/// The function of the series that count direct calls, which no annotated function made.
+/// The function of the series that count direct calls, which no annotated function made, and what the cache does by itself.
 const DIRECT: &str = "direct";
 
 /// Copies what a cache has counted into the recorder of the `metrics` crate: the one in force on this thread, or the global one.
@@ -107,7 +107,7 @@ fn describe() {
     );
     describe_counter!(
         "cache_loads_total",
-        "Runs of the body, by whether they returned an error."
+        "Runs of the body that have ended, by whether they returned an error."
     );
     describe_counter!(
         "cache_revalidations_total",
@@ -196,8 +196,7 @@ impl Labels {
         };
         if is_read {
             set("cache_calls_total", "outcome", &outcomes(stats));
-            let loaded = stats.loads.saturating_sub(stats.load_errors);
-            let loads = [("ok", loaded), ("error", stats.load_errors)];
+            let loads = [("ok", stats.loads_ok), ("error", stats.load_errors)];
             set("cache_loads_total", "result", &loads);
             counter!("cache_revalidations_total", self.with(None)).absolute(stats.revalidations);
             let unusable = [

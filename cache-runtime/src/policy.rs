@@ -72,13 +72,18 @@ impl Policy {
     ///
     /// So promise 1, no stale value after an invalidation, is measured in production: what changes the source and has no
     /// `#[invalidates]`, such as a script or another service, is found. [`Stats`](crate::Stats) counts `verified`, `mismatches` and
-    /// `unverified`; the log tells of one difference a second, with the template and the greatest age that the value can have.
+    /// `unverified`; the log tells of one difference a second, with the function, the template, and `age_at_most_seconds`: the age that the
+    /// value carries, or else the longest that it can have if it was stored for the TTL that it would be stored for now.
     ///
     /// - The caller gets what was cached, and waits for the body, [`CacheConfig::wait`](crate::CacheConfig::wait) at most; its errors and panics are its own. Where
     ///   values are [refreshed in the background](crate::Staleness), nobody waits. At most 100 verifications of a cache run at a time.
     /// - Two values are the same if they serialise to the same, whatever the order of sequences and maps: a `HashSet` has none.
     /// - Values that may be stale are not verified: those past their TTL, of calls within [`only_cached`](crate::only_cached),
     ///   [`transaction`](crate::transaction()) and the like, and those of `batch`. With a [local tier](Self::local_ttl), what Redis holds is verified.
+    /// - The source is to be the one that mutations are made in. A body that reads from a replica which lags behind, or in a transaction whose
+    ///   snapshot is older than the cached value, finds something older than that, and a difference which is no stale value.
+    /// - Outside of a tokio runtime nobody is there to look a second later: the next verification of the cache does that, of 100 values
+    ///   at most.
     /// - A mutation that takes longer than a second from its commit to its return is taken for a missing one, unless it has a fence.
     ///
     /// [`CacheConfig::verify`](crate::CacheConfig::verify) is the same for all calls of a cache; of both the larger counts.

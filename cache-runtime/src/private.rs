@@ -17,7 +17,6 @@ pub use crate::entries::{Entries, KeyOf, ManyOutcome, ValueOf};
 pub use crate::envelope::Unreadable;
 pub use crate::form::{Bare, WithTags};
 pub use crate::invalidation::Effects;
-pub use crate::race::alongside;
 pub use crate::read_through::batch::{Batch, Loads, OneKey, Others};
 pub use crate::storing::{Selects, every};
 pub use crate::write_through::{Keyed, Made, made, write_through, write_through_with_tags};
@@ -104,7 +103,9 @@ impl<R> Begun<'_, R> {
     /// Adds tags to what this call stores, if it may store anything.
     #[must_use]
     pub fn tagged(mut self, tag: impl FnOnce(&mut CachedCall<'_>)) -> Self {
-        if let Self::Cached(call) = &mut self {
+        if let Self::Cached(call) = &mut self
+            && !call.asked.is_bypass()
+        {
             tag(call);
         }
         self
@@ -113,7 +114,9 @@ impl<R> Begun<'_, R> {
     /// Sets how long lives what this call stores, if it may store anything.
     #[must_use]
     pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Self::Cached(call) = &mut self {
+        if let Self::Cached(call) = &mut self
+            && !call.asked.is_bypass()
+        {
             call.policy = call.policy.living(ttl());
         }
         self

@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::timer;
 
 /// Polls `side` along with `main`, and ends with `main`.
-pub async fn alongside<R>(main: impl Future<Output = R>, side: impl Future<Output = ()>) -> R {
+pub(crate) async fn alongside<R>(
+    main: impl Future<Output = R>,
+    side: impl Future<Output = ()>,
+) -> R {
     let (mut main, mut side) = (pin!(main), pin!(side));
     std::future::poll_fn(move |context| {
         let polled = main.as_mut().poll(context);

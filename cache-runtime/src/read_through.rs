@@ -4,11 +4,14 @@ mod aging;
 pub(crate) mod batch;
 mod controlled;
 mod loading;
+mod task;
 mod together;
 mod verifying;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tracing::Instrument as _;
 
 use crate::budget::Budget;
 use crate::cache::Inner;
@@ -33,10 +36,13 @@ use crate::tally::{Counted, Tally};
 use crate::timer;
 use crate::token::Token;
 
-pub(crate) use aging::{First, Going, Replacing, first_look, in_background, inline};
+pub(crate) use aging::{
+    First, Going, MARK as REPLACEMENT_MARK, Replacing, first_look, in_background, inline,
+};
 pub(crate) use controlled::{Start, start};
 use loading::{Loading, Next, To};
-use verifying::verified;
+pub(crate) use task::Rest;
+use verifying::{Life, verified};
 
 /// The delays between two looks at a lease that another process holds.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -62,6 +68,8 @@ pub(crate) struct Call<'a> {
     verifies: bool,
     /// The hit that is.
     to_verify: Option<Token>,
+    /// What tells how old that is.
+    life: Option<Life>,
     /// What is left of the store budget.
     budget: Duration,
     /// When waiting for others' loads ends; set by the first wait.
@@ -109,6 +117,7 @@ impl<'a> Call<'a> {
             asked,
             verifies: false,
             to_verify: None,
+            life: None,
             budget: inner.settings.store_budget,
             waits_until: None,
             unreadable: None,
@@ -217,7 +226,7 @@ impl<'a> Call<'a> {
         let budget = Budget::of(self.budget);
         let read = self
             .tags
-            .read_with(self.inner, Some(&self.key), budget)
+            .read_with((self.inner, self.tally.at()), Some(&self.key), budget)
             .await;
         self.budget = budget.left();
         let (reply, seen) = self.or_bypass(read)?;
@@ -231,7 +240,10 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         let budget = Budget::of(self.budget);
-        let read = self.tags.read_with(self.inner, None, budget).await;
+        let read = self
+            .tags
+            .read_with((self.inner, self.tally.at()), None, budget)
+            .await;
         self.budget = budget.left();
         let (_, seen) = self.or_bypass(read)?;
         self.seen = Some(seen);
@@ -245,7 +257,8 @@ impl<'a> Call<'a> {
         }
         let budget = Budget::of(self.budget);
         let seen = self.seen.get_or_insert_default();
-        let generations = self.tags.generations(self.inner, seen, budget).await;
+        let of = (&**self.inner, self.tally.at());
+        let generations = self.tags.generations(of, seen, budget).await;
         self.budget = budget.left();
         generations
     }
@@ -273,7 +286,8 @@ impl<'a> Call<'a> {
                 },
                 Ok(_) => return Turn::Alone(Count::bypasses_fenced),
             };
-            if let Some(turn) = self.wait_for(leased).await {
+            let span = spans::of_wait(self.tally.at(), &self.key);
+            if let Some(turn) = self.wait_for(leased).instrument(span).await {
                 return turn;
             }
         }
@@ -391,11 +405,8 @@ impl<'a> Call<'a> {
             tracked = self.inner.store.tracked(&self.key);
 
             let budget = Budget::of(self.budget.min(left));
-            let looking = self
-                .inner
-                .store
-                .apply(&self.key, Step::Read, Duration::ZERO, budget);
-            match looking.await {
+            let (store, at) = (&self.inner.store, self.tally.at());
+            match spans::step(store, at, &self.key, Step::Read, Duration::ZERO, budget).await {
                 Ok(Reply::Leased(token)) if token == lease.seat.token() => {}
                 Ok(Reply::Hit(token, payload)) => {
                     lease.seat.land(Landing::Value(payload.clone()));
@@ -440,6 +451,9 @@ impl<'a> Call<'a> {
                 return None;
             }
         };
+        if self.verifies {
+            self.life = Life::of(value.as_ref(), age, &self.policy, storing);
+        }
         let freshness = self.inner.freshness(age, self.policy);
         match freshness {
             Freshness::Over => return None,
@@ -717,18 +731,17 @@ where
     D: Codec,
     F: Form,
 {
-    let (count, to) = loop {
+    let then = loop {
         match call
             .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
             .await
         {
             Waited::Answer(value) => return Next::Answer(value),
             Waited::Held(_, token) => call.unreadable = Some(token),
-            Waited::Load(count, to) => break (count, to),
+            Waited::Load(count, to) => break (Some(count), to),
         }
     };
-    call.counted.ends_as(count);
-    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
 }
 
 /// What a call has come to that has waited for its turn.

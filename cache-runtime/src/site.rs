@@ -42,7 +42,7 @@ pub struct CallSite {
     value_type: Option<fn() -> Option<&'static str>>,
     allowed: &'static [FindingKind],
     pub(crate) counters: Counters,
-    /// Of calls on another cache than the global one.
+    /// Of calls on a cache that the function names, whichever it named.
     pub(crate) apart: Counters,
 }
 
@@ -176,7 +176,15 @@ impl CallSite {
         found.map(|(_, path)| *path)
     }
 
-    /// What happened here since the process started.
+    /// Its place among all call sites of the program; beyond their number, if it is none of them.
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
+        let from_the_first = std::ptr::from_ref(self).addr();
+        let from_the_first = from_the_first.wrapping_sub(CALL_SITES.as_ptr().addr());
+        from_the_first / size_of::<Self>()
+    }
+
+    /// What happened here since the process started, on whichever cache.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters.read() + self.apart.read()
@@ -224,4 +232,15 @@ pub fn value_type<R: Outcome<S>, S>(_shape: &S) -> Option<&'static str> {
 pub(crate) fn name_of<T>() -> Option<&'static str> {
     let name = type_name::<T>();
     (!name.contains(type_name::<Unnamed>())).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_call_site_of_the_program_has_no_place() {
+        let site = CallSite::new("nowhere", ("lib.rs", 1), Effect::Invalidates, &[]);
+        assert!(site.index() >= call_sites().count());
+    }
 }

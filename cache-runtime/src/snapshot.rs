@@ -40,8 +40,9 @@ pub struct Snapshot {
     pub undelivered: usize,
     /// All of it.
     pub total: Measured,
-    /// Of the [global](crate::global) cache, the part of each annotated function, in the order of their names. Empty for another cache: a
-    /// call site that names a cache may have named several.
+    /// The part of each annotated function, in the order of their names: of the [global](crate::global) cache, all functions of the
+    /// program; of another, those that name it (`cache = …`) and were called on it. What is in the total and in none of them are direct
+    /// calls, and what the cache did by itself, such as to deliver what was queued.
     pub call_sites: Vec<SiteSnapshot>,
 }
 
@@ -77,7 +78,8 @@ pub struct Measured {
     /// How long it took to answer from the cache (hits of both tiers, and stale ones), from the call to the value. Of the hits in this
     /// process one in 128 is timed, and stands for as many; those over the network all are.
     pub hits: Latency,
-    /// How long the loads took that came to an end, well or not. Of a load for several keys, each of them counts for the whole of it.
+    /// How long the loads took that came to an end, well or not: as many as [`loads_ok`](Stats::loads_ok) and
+    /// [`load_errors`](Stats::load_errors) together. Of a load for several keys, each of them counts for the whole of it.
     pub loads: Latency,
 }
 
@@ -131,16 +133,26 @@ impl Cache {
     pub fn snapshot(&self) -> Snapshot {
         let inner = &self.inner;
         let mut total = inner.counters.measured();
-        let mut sites = Vec::new();
-        if self.is_global() {
-            sites.extend(
-                call_sites().map(|site| SiteSnapshot::of(site, inner.following.is_off(site))),
-            );
-            sites.sort_unstable_by_key(|site| (site.function, site.file, site.line));
-            for site in &sites {
-                total += &site.measured;
-            }
+        let mut sites: Vec<_> = if self.is_global() {
+            let all = call_sites().map(|site| {
+                let mut measured = site.counters.measured();
+                if let Some(part) = inner.per_site.of(site) {
+                    measured += &part.measured();
+                }
+                (site, measured)
+            });
+            all.collect()
+        } else {
+            let used = inner.per_site.used();
+            used.map(|(site, part)| (site, part.measured())).collect()
+        };
+        sites.sort_unstable_by_key(|(site, _)| (site.function(), site.location()));
+        for (_, measured) in &sites {
+            total += measured;
         }
+        let sites = sites
+            .into_iter()
+            .map(|(site, measured)| SiteSnapshot::of(site, inner.following.is_off(site), measured));
         Snapshot {
             namespace: String::from_utf8_lossy(inner.prefix()).into_owned(),
             mode: self.mode(),
@@ -148,13 +160,13 @@ impl Cache {
             breaker: inner.store.breaker(),
             undelivered: self.undelivered(),
             total,
-            call_sites: sites,
+            call_sites: sites.collect(),
         }
     }
 }
 
 impl SiteSnapshot {
-    fn of(site: &'static CallSite, off: bool) -> Self {
+    fn of(site: &'static CallSite, off: bool, measured: Measured) -> Self {
         let (file, line) = site.location();
         let (effect, policy) = match site.effect() {
             Effect::Caches(policy) => ("cached", Some(policy)),
@@ -169,7 +181,7 @@ impl SiteSnapshot {
             templates: templates_of(site),
             off,
             ttl: policy.map(|policy| policy.ttl()),
-            measured: site.counters.measured(),
+            measured,
         }
     }
 }

@@ -55,6 +55,7 @@ fn of_step(store: &Store, at: At, key: &RenderedKey, step: &Step<Payload>) -> Sp
         cache.template = Empty,
         code.function.name = Empty,
         error.r#type = Empty,
+        otel.status_code = Empty,
     );
     tell_of(&span, at, key);
     span
@@ -71,6 +72,7 @@ fn fail(span: &Span, error: &CacheError) {
         _ => "_OTHER",
     };
     span.record("error.type", sort);
+    span.record("otel.status_code", "ERROR");
 }
 
 /// A run of the body.
@@ -80,6 +82,42 @@ pub(crate) fn of_load(at: At, key: &RenderedKey) -> Span {
         cache.template = Empty,
         code.function.name = Empty,
     );
+    tell_of(&span, at, key);
+    span
+}
+
+/// A wait for another's load, with the looks at its lease.
+pub(crate) fn of_wait(at: At, key: &RenderedKey) -> Span {
+    let span = tracing::info_span!(
+        "cache.wait",
+        cache.template = Empty,
+        code.function.name = Empty,
+    );
+    tell_of(&span, at, key);
+    span
+}
+
+/// A run of the body that a hit is held against.
+pub(crate) fn of_verification(at: At, key: &RenderedKey) -> Span {
+    let span = tracing::info_span!(
+        "cache.verify",
+        cache.template = Empty,
+        code.function.name = Empty,
+    );
+    tell_of(&span, at, key);
+    span
+}
+
+/// What goes on when its caller has gone: a root, which follows from the span that the caller is in.
+pub(crate) fn of_task(what: &'static str, at: At, key: &RenderedKey) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "cache.task",
+        cache.task = what,
+        cache.template = Empty,
+        code.function.name = Empty,
+    );
+    span.follows_from(Span::current());
     tell_of(&span, at, key);
     span
 }

@@ -100,8 +100,13 @@ counters! {
     /// Loads to replace a value at or near the end of its TTL, in the background or inline. Not calls: whoever is answered
     /// meanwhile is counted as a hit.
     revalidations,
-    /// Runs of the annotated function's body by calls that went through the cache. Those that verify a hit are not among them.
+    /// Runs of the annotated function's body by calls that went through the cache, counted when they begin. Those that verify a hit are
+    /// not among them.
+    ///
+    /// What is in neither `loads_ok` nor `load_errors` runs now, or was dropped, or has panicked.
     loads,
+    /// Loads that have ended well. Of a load for several keys, each of them counts.
+    loads_ok,
     /// Loads that returned an error.
     load_errors,
     /// Values stored.
@@ -231,6 +236,11 @@ impl Counters {
             .fold(Stats::default(), |sum, shard| sum + shard)
     }
 
+    /// Whether anything was counted.
+    pub(crate) fn are_used(&self) -> bool {
+        self.shards.get().is_some()
+    }
+
     pub(crate) fn measured(&self) -> Measured {
         Measured {
             stats: self.read(),
@@ -248,22 +258,46 @@ fn none() -> Box<[OnceLock<Box<Shard>>; PLACES]> {
 /// As many hits in this process as one that is timed stands for: two looks at the clock cost more than all else that is counted.
 pub(crate) const STANDS_FOR: u64 = 128;
 
+/// Before the first hit of a thread.
+const UNDRAWN: u64 = 0;
+
 /// Now, if this hit is one of those that are timed.
 #[inline]
 pub(crate) fn timed() -> Option<Instant> {
-    thread_local!(static UNTIL_NEXT: Cell<u64> = const { Cell::new(1) });
-    UNTIL_NEXT
-        .try_with(|until_next| {
-            let left = until_next.get() - 1;
-            until_next.set(left);
-            (left == 0).then(|| {
-                // Not each 128th: of call sites that take turns, one would always be timed, and the other never.
-                until_next.set(fastrand::u64(1..2 * STANDS_FOR));
-                Instant::now()
-            })
-        })
-        .ok()
-        .flatten()
+    // Which hit from here on is timed: the next is the first.
+    thread_local!(static NEXT: Cell<u64> = const { Cell::new(UNDRAWN) });
+    NEXT.try_with(one).ok().flatten()
+}
+
+/// One hit.
+#[inline]
+fn one(next: &Cell<u64>) -> Option<Instant> {
+    let hit = next.get();
+    if hit > 1 {
+        next.set(hit - 1);
+        return None;
+    }
+    timed_if_first(next)
+}
+
+/// Not each 128th: of call sites that take turns, one would always be timed, and the other never. Nor the first of each thread, which
+/// takes longer than the others.
+#[cold]
+fn timed_if_first(next: &Cell<u64>) -> Option<Instant> {
+    let gap = || fastrand::u64(1..2 * STANDS_FOR);
+    if next.get() == UNDRAWN {
+        // As if the thread had always been there, and begun to look at some moment: of all gaps, it would be in a long one more often,
+        // and anywhere in it. The lesser of two different numbers up to 256 is as often 1, 2, … as the rest of such a gap.
+        let first = fastrand::u64(1..=2 * STANDS_FOR);
+        let second = gap();
+        let hit = first.min(second + u64::from(second >= first));
+        if hit > 1 {
+            next.set(hit - 1);
+            return None;
+        }
+    }
+    next.set(gap());
+    Some(Instant::now())
 }
 
 impl Stats {
@@ -298,5 +332,36 @@ impl Stats {
     pub fn hit_ratio(&self) -> Option<f64> {
         let calls = self.calls();
         (calls > 0).then(|| self.spared() as f64 / calls as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The coldest hit of a thread stands for no more than any other.
+    #[test]
+    fn each_hit_of_a_thread_is_timed_as_often_as_any_other() {
+        const THREADS: u64 = 4_000;
+        const HITS: usize = 40;
+        let mut timed_of = [0_u64; HITS];
+        for _ in 0..THREADS {
+            let next = Cell::new(UNDRAWN);
+            for timed in &mut timed_of {
+                *timed += u64::from(one(&next).is_some());
+            }
+        }
+        let all: u64 = timed_of.iter().sum();
+        let expected = THREADS * HITS as u64 / STANDS_FOR;
+        // Six standard deviations, and of each hit by itself.
+        assert!(all.abs_diff(expected) < 220, "{all} of {expected}");
+        assert!(timed_of.iter().all(|timed| *timed < 66), "{timed_of:?}");
+    }
+
+    #[test]
+    fn a_hit_that_is_timed_stands_for_so_many() {
+        let next = Cell::new(UNDRAWN);
+        let timed = (0..1_000_000).filter(|_| one(&next).is_some()).count() as u64;
+        assert!(timed.abs_diff(1_000_000 / STANDS_FOR) < 400, "{timed}");
     }
 }

@@ -22,8 +22,10 @@ use crate::error::CacheError;
 use crate::key::{KeyWriter, RenderedKey};
 use crate::race::together;
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::store::Payload;
 use crate::switch::Mode;
+use crate::tally::At;
 use crate::token::Token;
 
 /// What stands in front of a tag, after the namespace: no key begins so, because no template and no part renders to a bare `%`.
@@ -64,12 +66,13 @@ impl Tags {
     /// When the store fails one of them.
     pub(crate) async fn read_with(
         &self,
-        inner: &Inner,
+        (inner, at): (&Inner, At),
         key: Option<&RenderedKey>,
         budget: Budget,
     ) -> Result<(Reply<Payload>, Seen), CacheError> {
         let keys = key.into_iter().chain(&self.keys);
-        let reads = keys.map(|key| inner.store.apply(key, Step::Read, Duration::ZERO, budget));
+        let store = &inner.store;
+        let reads = keys.map(|key| spans::step(store, at, key, Step::Read, Duration::ZERO, budget));
         let mut replies = together(reads).await.into_iter();
         let reply = match key {
             Some(_) => replies.next().unwrap_or(Ok(Reply::Miss))?,
@@ -80,27 +83,27 @@ impl Tags {
     }
 
     /// The generations as they are now; `None` if one cannot be had.
-    pub(crate) async fn current(&self, inner: &Inner) -> Option<Vec<Token>> {
+    pub(crate) async fn current(&self, inner: &Inner, at: At) -> Option<Vec<Token>> {
         if self.is_empty() || inner.mode() != Mode::On {
             return Some(Vec::new());
         }
         let budget = Budget::of(inner.settings.store_budget);
-        let (_, seen) = self.read_with(inner, None, budget).await.ok()?;
-        self.generations(inner, &seen, budget).await
+        let (_, seen) = self.read_with((inner, at), None, budget).await.ok()?;
+        self.generations((inner, at), &seen, budget).await
     }
 
     /// The generations, of which those that were not seen are made; `None` if one cannot be: then nothing is to be stored.
     pub(crate) async fn generations(
         &self,
-        inner: &Inner,
+        (inner, at): (&Inner, At),
         seen: &Seen,
         budget: Budget,
     ) -> Option<Vec<Token>> {
         let mut generations = Vec::with_capacity(self.keys.len());
-        for (at, key) in self.keys.iter().enumerate() {
-            generations.push(match seen.get(at).copied().flatten() {
+        for (index, key) in self.keys.iter().enumerate() {
+            generations.push(match seen.get(index).copied().flatten() {
                 Some(generation) => generation,
-                None => make(inner, key, budget).await?,
+                None => make((inner, at), key, budget).await?,
             });
         }
         Some(generations)
@@ -125,7 +128,12 @@ pub(crate) fn generation(reply: &Reply<Payload>) -> Option<Token> {
 }
 
 /// Gives a tag a generation, or finds the one that somebody else gave it.
-pub(crate) async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Option<Token> {
+pub(crate) async fn make(
+    (inner, at): (&Inner, At),
+    key: &RenderedKey,
+    budget: Budget,
+) -> Option<Token> {
+    let store = &inner.store;
     let payload = inner
         .payload::<(), MessagePack>(key, Some(&()), (0, None))
         .ok()?;
@@ -133,11 +141,11 @@ pub(crate) async fn make(inner: &Inner, key: &RenderedKey, budget: Budget) -> Op
         let lease = inner.tokens.next();
         let step = Step::Acquire { lease, over: None };
         let life = inner.settings.lease;
-        match inner.store.apply(key, step, life, budget).await.ok()? {
+        match spans::step(store, at, key, step, life, budget).await.ok()? {
             Reply::Hit(generation, _) | Reply::Leased(generation) => return Some(generation),
             Reply::Granted => {
                 let step = Step::Fill(lease, payload.clone());
-                let filled = inner.store.apply(key, step, LIFE, budget).await.ok()?;
+                let filled = spans::step(store, at, key, step, LIFE, budget).await.ok()?;
                 if matches!(filled, Reply::Done) {
                     return Some(lease);
                 }

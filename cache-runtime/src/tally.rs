@@ -14,9 +14,9 @@ use crate::store::Payload;
 pub(crate) enum At {
     /// Those of its cache: it is a direct call.
     Cache,
-    /// Those of its call site, which those of the global cache are summed up from.
+    /// Those of its call site, which uses the global cache, and are its part in that.
     Site(&'static CallSite),
-    /// Both: its call site names a cache of its own.
+    /// Those of its call site, which names the cache, and those of its part in that cache: it may name another next time.
     Both(&'static CallSite),
 }
 
@@ -83,8 +83,13 @@ impl<'a> Tally<'a> {
         self.for_each(|counters| counters.hits.add(took, stands_for));
     }
 
-    /// Notes how long a run of the body took.
-    pub(crate) fn time_load(&self, took: Duration) {
+    /// Counts a run of the body that has come to an end, and notes how long it took.
+    pub(crate) fn ends_load(&self, took: Duration, is_error: bool) {
+        self.add(if is_error {
+            Count::load_errors
+        } else {
+            Count::loads_ok
+        });
         self.for_each(|counters| counters.loads.add(took, 1));
     }
 
@@ -95,7 +100,7 @@ impl<'a> Tally<'a> {
             At::Site(site) => note(&site.counters),
             At::Both(site) => {
                 note(&site.apart);
-                note(&self.inner.counters);
+                note(self.inner.per_site.of(site).unwrap_or(&self.inner.counters));
             }
         }
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::lock::lock;
+use crate::read_through::Rest;
+use crate::token::Token;
 
 /// A share of the hits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,16 @@ struct Inner {
     running: AtomicUsize,
     /// When one was last told of that found a difference.
     told: Mutex<Option<Instant>>,
+    /// Values to be looked at later, the earliest first.
+    later: Mutex<Vec<Later>>,
+}
+
+/// A value that differs from its source, to be looked at when a mutation that was on its way would be over.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) due: Instant,
+    pub(crate) token: Token,
+    pub(crate) rest: Rest,
 }
 
 /// How long no other difference is told of. All are counted.
@@ -57,6 +69,24 @@ impl Verifications {
         let running = self.0.running.fetch_add(1, Ordering::Relaxed);
         let one = Verification(self.clone());
         (running < Self::MAX).then_some(one)
+    }
+
+    /// Keeps a value, to be looked at later; `false` if there are as many as may run.
+    pub(crate) fn keep(&self, value: Later) -> bool {
+        let mut later = lock(&self.0.later);
+        let has_room = later.len() < Self::MAX;
+        if has_room {
+            later.push(value);
+        }
+        has_room
+    }
+
+    /// The values that are to be looked at now.
+    pub(crate) fn due(&self) -> Vec<Later> {
+        let mut later = lock(&self.0.later);
+        let now = Instant::now();
+        let due = later.partition_point(|value| value.due <= now);
+        later.drain(..due).collect()
     }
 
     /// Whether a difference is to be told of now.

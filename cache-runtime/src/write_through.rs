@@ -184,7 +184,7 @@ where
         // Nothing is stored: what is written may be rolled back.
         None
     } else {
-        tags.current(&effects.cache().inner).await
+        tags.current(&effects.cache().inner, effects.at()).await
     };
     let returned = effects.run_body(body).await;
     match returned.view() {

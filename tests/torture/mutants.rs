@@ -58,6 +58,8 @@ pub(crate) enum Fault {
     NeverEnds,
     /// What is loaded within a transaction is stored.
     StoresWithin,
+    /// One of its calls is counted twice.
+    CountsTwice,
 }
 
 impl Fault {
@@ -73,6 +75,7 @@ impl Fault {
             Self::TransactsInName => "transacts-in-name",
             Self::NeverEnds => "never-ends",
             Self::StoresWithin => "stores-within",
+            Self::CountsTwice => "counts-twice",
         }
     }
 }
@@ -282,6 +285,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     worker(&[Stale], "transaction-in-name", Fault::TransactsInName),
     worker(&[Stale], "transaction-never-ends", Fault::NeverEnds),
     worker(&[Stale], "transaction-stores", Fault::StoresWithin),
+    worker(&[Miscounted], "counted-twice", Fault::CountsTwice),
 ];
 
 impl Mutant {
@@ -306,7 +310,7 @@ impl Mutant {
 
     /// Whether it can only be found when all is over.
     pub(crate) fn shows_at_the_end(&self) -> bool {
-        self.breaks == [Lost]
+        matches!(self.breaks, [Lost | Miscounted])
     }
 
     /// What the workers are to do wrong.

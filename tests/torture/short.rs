@@ -30,6 +30,10 @@ fn no_promise_is_broken_in_twenty_seconds_of_faults() {
         figures.ends_with("doubled=0 stale=0 late=0 wrong=0 errors=0 lost=0 miscounted=0"),
         "{figures}"
     );
+    let counted = figures.split(" counted=").nth(1).expect("a figure");
+    let counted = counted.split(' ').next().unwrap_or_default();
+    let counted: u64 = counted.parse().expect("a number");
+    assert!(counted > 1000, "some workers have counted: {figures}");
 }
 
 /// A run that could not fail would show nothing.
@@ -45,4 +49,14 @@ fn a_broken_rule_is_found() {
         !figures.contains(" stale=0 late=0 "),
         "as what it is: {figures}"
     );
+}
+
+/// Nor would a comparison of two numbers that is never made.
+#[test]
+fn a_call_that_is_counted_twice_is_found() {
+    let _turn = turn();
+    let (code, printed) = torture(&["--break", "counted-twice"]);
+    assert_eq!(code, Some(1), "it is not found");
+    let figures = printed.lines().last().expect("a line of figures");
+    assert!(!figures.ends_with(" miscounted=0"), "{figures}");
 }

@@ -98,10 +98,11 @@ pub(crate) async fn run(settings: Settings) -> io::Result<()> {
                 journal.rest();
                 while callers.join_next().await.is_some() {}
                 let undelivered = settle().await;
+                let twice = u64::from(settings.fault == Some(Fault::CountsTwice));
                 journal.push(Record::Quiet {
                     undelivered,
                     begun: switch.begun(),
-                    counted: global().stats().calls(),
+                    counted: global().stats().calls() + twice,
                 });
             }
             Command::Review => {

@@ -36,7 +36,7 @@ pub(super) fn given(batch: &Batch) -> TokenStream {
 //         let returned = {
 //             let ids = slice(&asked);
 //             let body = pin!(async { body });
-//             alongside(body, loads.meanwhile(&mut others)).await
+//             loads.run(body, &mut others).await
 //         };
 //         if let Some(returned) = loads.store(returned).await {
 //             break returned;
@@ -80,7 +80,7 @@ pub(super) fn expand(
             let returned = {
                 #asked
                 let body = ::core::pin::pin!(async { #body });
-                #runtime::alongside(body, loads.meanwhile(&mut others)).await
+                loads.run(body, &mut others).await
             };
             if let ::core::option::Option::Some(returned) = loads.store(returned).await {
                 break returned;

@@ -110,6 +110,15 @@ impl Template {
             })
     }
 
+    /// How much of its keys it says itself: characters, then hashes. Of templates that may have made a key, the one that says most is the
+    /// likeliest.
+    pub(crate) fn said(&self) -> (usize, usize) {
+        let pieces = || self.segments.iter().flatten();
+        let chars = pieces().filter(|piece| matches!(piece, Piece::Char(_)));
+        let hashes = pieces().filter(|piece| matches!(piece, Piece::Hash));
+        (chars.count(), hashes.count())
+    }
+
     /// The one of `known` that this was probably meant to be.
     pub(super) fn meant<'t>(&self, known: impl IntoIterator<Item = &'t Self>) -> Option<&'t Self> {
         let written = self.sketch();

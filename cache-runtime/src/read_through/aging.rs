@@ -19,31 +19,30 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tracing::Instrument as _;
 
 use super::loading::Instead;
+use super::task::Task;
 use super::verifying::verified;
 use super::{Call, Landing, Lease, Loading, Looked, MAX_LOOKS, Next, To, Turn, Waited, prepare};
 use crate::budget::Budget;
-use crate::cache::Inner;
 use crate::codec::{Codec, MessagePack};
 use crate::control::Asked;
 use crate::form::Form;
-use crate::key::RenderedKey;
 use crate::lock::lock;
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, View};
 use crate::policy::Policy;
 use crate::race::within;
 use crate::slot::{Reply, Step};
+use crate::spans;
 use crate::staleness::{Freshness, Staleness};
 use crate::stats::Count;
 use crate::storing::Selects;
-use crate::tags::{Seen, Tags};
-use crate::tally::{At, Counted, Tally};
 use crate::timer;
 use crate::token::Token;
 
 /// What stands in front of a value's token in the key of the slot that its replacement is leased in: no key of a template begins so.
-const MARK: &str = "%r:";
+pub(crate) const MARK: &str = "%r:";
 
 /// How long a value is left as it is after a load that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -187,19 +186,21 @@ where
         (With::Refresh(value, count, replacement), _) => {
             call.counted.ends_as(count);
             let (task, _) = Task::of(call);
-            runtime.spawn(async move {
+            let span = task.span("refresh");
+            let refreshing = async move {
                 let call = task.call();
                 let token = replacement.token;
                 let acquired = call.of_replacement(token).acquire().await;
                 if let Ok(Turn::Lead(lease)) = acquired {
                     let to = To::Renew(token, lease);
-                    let loading = Loading::renewing(call, sharing, storing, to).await;
+                    let loading = Loading::begin(call, sharing, storing, (None, to)).await;
                     Next::Load(Box::new(loading)).with::<S, D, F>(body).await;
                 } else {
                     timer::sleep(ELSEWHERE).await;
                 }
                 drop(replacement);
-            });
+            };
+            runtime.spawn(refreshing.instrument(span));
             value
         }
         (With::Verify(value, token), _) => {
@@ -210,9 +211,11 @@ where
                 View::Failed(_) => None,
             };
             if let Some(stored) = stored {
-                runtime.spawn(async move {
+                let span = task.span("verify");
+                let verifying = async move {
                     verified(task.call(), stored, token, body).await;
-                });
+                };
+                runtime.spawn(verifying.instrument(span));
             }
             value
         }
@@ -231,23 +234,24 @@ where
             match attended {
                 Attended::Lead(lease) => {
                     let (task, counted) = Task::of(call);
-                    let loading = runtime.spawn(async move {
+                    let span = task.span("refresh");
+                    let loading = async move {
                         let to = To::Renew(token, lease);
                         let call = task.call();
-                        let loading = Loading::renewing(call, sharing, storing, to).await;
+                        let loading = Loading::begin(call, sharing, storing, (None, to)).await;
                         Next::Load(Box::new(loading)).with::<S, D, F>(body).await
-                    });
+                    };
+                    let loading = runtime.spawn(loading.instrument(span));
                     let loaded = within(left(), loading).await.and_then(Result::ok);
                     Instead::stale(value, Count::misses).unless(loaded, &counted)
                 }
                 Attended::Alone(reason) => {
-                    call.tally.add(Count::loads);
-                    let began = call.now();
-                    let loaded = within(left(), body).await;
-                    if loaded.is_some() {
-                        call.tally.time_load(call.since(began));
-                    }
-                    Instead::stale(value, reason).unless(loaded, &call.counted)
+                    let (task, counted) = Task::of(call);
+                    let (call, to) = (task.call(), To::Return);
+                    let loading = Loading::begin(call, sharing, storing, (None, to)).await;
+                    let loading = Next::Load(Box::new(loading)).with::<S, D, F>(body);
+                    let loaded = within(left(), loading).await;
+                    Instead::stale(value, reason).unless(loaded, &counted)
                 }
                 Attended::Answer(answer) => answer,
                 Attended::Stale => {
@@ -311,7 +315,7 @@ where
                 return Next::Answer(value);
             };
             let to = To::Renew(token, lease);
-            let loading = Loading::renewing(call, sharing, storing, to).await;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead {
                 value,
                 count,
@@ -357,7 +361,7 @@ where
     D: Codec,
     F: Form,
 {
-    let (count, to) = loop {
+    let then = loop {
         match call
             .wait::<R, S, C, D, F>(looked.take(), &sharing, &storing)
             .await
@@ -370,11 +374,10 @@ where
                     Err(now) => looked = now,
                 }
             }
-            Waited::Load(count, to) => break (count, to),
+            Waited::Load(count, to) => break (Some(count), to),
         }
     };
-    call.counted.ends_as(count);
-    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
 }
 
 /// What a call does that has a stale value at hand.
@@ -387,11 +390,12 @@ async fn attended_to<R, C, W>(
     match attended {
         Attended::Lead(lease) => {
             let to = To::Renew(token, lease);
-            let loading = Loading::renewing(call, sharing, storing, to).await;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead::stale(value, Count::misses))))
         }
         Attended::Alone(reason) => {
-            let loading = Loading::begin(call, sharing, storing, To::Return).await;
+            let to = To::Return;
+            let loading = Loading::begin(call, sharing, storing, (None, to)).await;
             Next::Load(Box::new(loading.or(Instead::stale(value, reason))))
         }
         Attended::Answer(answer) => Next::Answer(answer),
@@ -450,7 +454,11 @@ impl<'a> Call<'a> {
         while self.looks < MAX_LOOKS {
             let turn = match replacement.acquire().await {
                 Ok(turn) => Some(turn),
-                Err(leased) => replacement.wait_for(leased).await,
+                Err(leased) => {
+                    let span = spans::of_wait(self.tally.at(), &self.key);
+                    let waiting = replacement.wait_for(leased);
+                    waiting.instrument(span).await
+                }
             };
             let has_ended = match turn {
                 Some(Turn::Lead(lease)) => return Ok((value, token, Attended::Lead(lease))),
@@ -507,55 +515,10 @@ impl<'a> Call<'a> {
             return;
         };
         let step = Step::Fill(seat.token(), mark);
-        let budget = Budget::of(self.budget);
-        if inner
-            .store
-            .apply(seat.key(), step, PAUSE, budget)
-            .await
-            .is_ok()
-        {
+        let (at, budget) = (self.tally.at(), Budget::of(self.budget));
+        let told = spans::step(&inner.store, at, seat.key(), step, PAUSE, budget);
+        if told.await.is_ok() {
             seat.settle();
         }
-    }
-}
-
-/// A call that goes on in a task of its own.
-pub(super) struct Task {
-    inner: Arc<Inner>,
-    key: RenderedKey,
-    policy: Policy,
-    at: At,
-    tags: Tags,
-    seen: Option<Seen>,
-}
-
-impl Task {
-    /// Of a call, and what that is to be counted by.
-    pub(super) fn of(call: Call<'_>) -> (Self, Counted<'_>) {
-        let task = Self {
-            inner: call.inner.clone(),
-            key: call.key,
-            policy: call.policy,
-            at: call.tally.at(),
-            tags: call.tags,
-            seen: call.seen,
-        };
-        (task, call.counted)
-    }
-
-    /// Whether another call has found the same of the tags.
-    pub(super) fn has_seen(&self, call: &Call<'_>) -> bool {
-        call.tags.is_empty() || call.seen == self.seen
-    }
-
-    /// The call, with a store budget of its own.
-    pub(super) fn call(&self) -> Call<'_> {
-        let tally = Tally::new(&self.inner, self.at);
-        let key = self.key.clone();
-        let mut call = Call::new(&self.inner, key, self.policy, tally, Asked::Nothing)
-            .with_tags(self.tags.clone());
-        call.counted.ends_uncounted();
-        call.seen.clone_from(&self.seen);
-        call
     }
 }

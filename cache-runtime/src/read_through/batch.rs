@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tracing::{Instrument as _, Span};
+
 use super::loading::{Loading, Next, To, renewal};
 use super::together::{
     Missing, acquire_all, learn_fleet, look_at_all, make_generations, store_all,
@@ -31,7 +33,7 @@ use crate::form::Form;
 use crate::key::{KeyWriter, RenderedKey};
 use crate::outcome::{CacheValue, ErrorSharing, Outcome, ResultOfOption};
 use crate::policy::Policy;
-use crate::race::{Pool, together};
+use crate::race::{Pool, alongside, together};
 use crate::slot::{Reply, Step};
 use crate::stats::{self, Count};
 use crate::storing::Selects;
@@ -87,25 +89,17 @@ impl<'c, K> Batch<'c, K> {
             return Self { ids, through: None };
         };
         let asked = control::asked();
-        let render = || {
-            let keys = ids.iter();
-            keys.map(|id| inner.render(|writer| write(id, writer)))
-                .collect::<Vec<RenderedKey>>()
-        };
         match (asked, inner.admits(at)) {
             (_, true) | (Asked::OnlyCached, false) => {}
             (_, false) => return Self { ids, through: None },
         }
-        if matches!(asked, Asked::Bypass | Asked::RefreshInTransaction) {
-            if asked == Asked::RefreshInTransaction {
-                transaction::drop_in_the_end(inner, &render(), at);
-            }
-            let tally = Tally::new(inner, at);
-            tally.add_times(Count::bypasses_asked, ids.len() as u64);
-            tally.add_times(Count::loads, ids.len() as u64);
-            return Self { ids, through: None };
+        let all = ids
+            .iter()
+            .map(|id| inner.render(|writer| write(id, writer)));
+        let all: Vec<RenderedKey> = all.collect();
+        if asked == Asked::RefreshInTransaction {
+            transaction::drop_in_the_end(inner, &all, at);
         }
-        let all = render();
         let mut seen = HashSet::with_capacity(all.len());
         let is_first: Vec<bool> = all.iter().map(|key| seen.insert(key.as_bytes())).collect();
         let firsts = is_first.iter().copied();
@@ -135,7 +129,11 @@ impl<'c, K> Batch<'c, K> {
     /// Adds tags to what is stored under each key.
     #[must_use]
     pub fn tagged(mut self, tag: impl Fn(&K, &mut OneKey<'_>)) -> Self {
-        if let Some(Through { inner, tags, .. }) = &mut self.through {
+        if let Some(Through {
+            inner, tags, asked, ..
+        }) = &mut self.through
+            && !asked.is_bypass()
+        {
             for (id, tags) in self.ids.iter().zip(tags) {
                 tag(id, &mut OneKey { inner, tags });
             }
@@ -146,7 +144,9 @@ impl<'c, K> Batch<'c, K> {
     /// Sets how long lives what this call stores.
     #[must_use]
     pub fn living(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Some(through) = &mut self.through {
+        if let Some(through) = &mut self.through
+            && !through.asked.is_bypass()
+        {
             through.policy = through.policy.living(ttl());
         }
         self
@@ -268,7 +268,7 @@ where
         } = through;
         let tally = Tally::new(inner, at);
         loads.found.reserve(keys.len());
-        let is_answered = asked != Asked::Refresh && inner.admits(at);
+        let is_answered = !asked.is_bypass() && asked != Asked::Refresh && inner.admits(at);
         let (mut calls, mut missing) = (Vec::new(), Vec::new());
         for (id, (key, tags)) in batch.ids.into_iter().zip(keys.into_iter().zip(tags)) {
             let is_held = asked != Asked::Nothing && transaction::holds(inner, &key);
@@ -283,16 +283,20 @@ where
                 continue;
             }
             let call = Call::new(inner, key, policy, tally, asked).with_tags(tags);
-            if asked != Asked::Nothing && call.is_held_back() {
-                missing.push(Missing {
-                    id,
-                    call,
-                    to: To::Return,
-                    count: Count::bypasses_transaction,
-                });
+            let count = if asked.is_bypass() {
+                Count::bypasses_asked
+            } else if asked != Asked::Nothing && call.is_held_back() {
+                Count::bypasses_transaction
             } else {
                 calls.push((id, call));
-            }
+                continue;
+            };
+            missing.push(Missing {
+                id,
+                call,
+                to: To::Return,
+                count,
+            });
         }
         if !calls.is_empty() || !missing.is_empty() {
             // Boxed: what is at hand in this process needs none of it.
@@ -463,9 +467,14 @@ where
     async fn begin(&mut self, missing: Vec<Missing<'c, KeyOf<R, S>>>) {
         let (sharing, storing) = (self.sharing, self.storing);
         let begun = together(missing.into_iter().map(|missing| async move {
-            missing.call.counted.ends_as(missing.count);
-            let load = Loading::begin(missing.call, sharing, storing, missing.to).await;
-            (missing.id, Box::new(load))
+            let Missing {
+                id,
+                call,
+                to,
+                count,
+            } = missing;
+            let load = Loading::begin(call, sharing, storing, (Some(count), to)).await;
+            (id, Box::new(load))
         }));
         self.ready.extend(begun.await);
     }
@@ -527,6 +536,9 @@ where
         while self.failed.is_none() {
             if !self.ready.is_empty() {
                 self.running = std::mem::take(&mut self.ready);
+                for (_, load) in &mut self.running {
+                    load.start();
+                }
                 return Some(self.running.iter().map(|(id, _)| id.clone()).collect());
             }
             let ended = others.0.some().await;
@@ -543,8 +555,21 @@ where
         None
     }
 
+    /// Runs the body, and does meanwhile what is to be done.
+    pub fn run<'o, B: Future, O: Future>(
+        &self,
+        body: B,
+        others: &'o mut Others<O>,
+    ) -> impl Future<Output = B::Output> + use<'c, 'w, 'o, R, S, C, D, F, W, B, O> {
+        let span = match self.running.first() {
+            Some((_, load)) => load.span(),
+            None => Span::none(),
+        };
+        alongside(body.instrument(span), self.meanwhile(others))
+    }
+
     /// What is to be done while the body runs. Never ends.
-    pub fn meanwhile<'o, O: Future>(
+    fn meanwhile<'o, O: Future>(
         &self,
         others: &'o mut Others<O>,
     ) -> impl Future<Output = ()> + use<'c, 'w, 'o, R, S, C, D, F, W, O> {

@@ -75,12 +75,11 @@ where
             }
         }
         (Asked::Bypass | Asked::RefreshInTransaction, true) => {
+            let key = inner.render(write);
             if asked == Asked::RefreshInTransaction {
-                transaction::drop_in_the_end(inner, &[inner.render(write)], tally.at());
+                transaction::drop_in_the_end(inner, std::slice::from_ref(&key), tally.at());
             }
-            tally.add(Count::bypasses_asked);
-            tally.add(Count::loads);
-            Start::Plain
+            Start::Through(key)
         }
         (
             Asked::Nothing
@@ -110,7 +109,11 @@ where
         Asked::Refresh => refreshed::<R, S, C, D, F, W>(call, sharing, storing).await,
         Asked::OnlyCached => only_cached::<R, S, C, D, F, W>(call, sharing, storing).await,
         Asked::Transaction => within_transaction::<R, S, C, D, F, W>(call, sharing, storing).await,
-        Asked::Nothing | Asked::Bypass | Asked::RefreshInTransaction => {
+        Asked::Bypass | Asked::RefreshInTransaction => {
+            let then = (Some(Count::bypasses_asked), To::Return);
+            Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
+        }
+        Asked::Nothing => {
             call.counted.ends_uncounted();
             Next::Load(Box::new(Loading::uncounted(call, sharing, storing)))
         }
@@ -154,9 +157,8 @@ where
     match call.answer_from_cache::<R, S, D, F>(&storing).await {
         Ok(value) => Next::Answer(value),
         Err(reason) => {
-            call.counted.ends_as(reason);
-            let loading = Loading::begin(call, sharing, storing, To::Return).await;
-            Next::Load(Box::new(loading))
+            let then = (Some(reason), To::Return);
+            Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
         }
     }
 }
@@ -198,8 +200,8 @@ where
         Ok(_) => (Count::bypasses_fenced, To::Drop),
         Err(reason) => (reason, To::Drop),
     };
-    call.counted.ends_as(count);
-    Next::Load(Box::new(Loading::begin(call, sharing, storing, to).await))
+    let then = (Some(count), to);
+    Next::Load(Box::new(Loading::begin(call, sharing, storing, then).await))
 }
 
 impl Call<'_> {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::aging::Replacement;
 use super::{Call, Landing, Lease};
@@ -43,6 +43,11 @@ pub(crate) struct Loading<'a, R, C, W> {
     to: To,
     /// Those to store with the value; `None` if nothing is to be stored.
     generations: Option<Vec<Token>>,
+    /// Whether it is counted as a load.
+    is_counted: bool,
+    /// What the call is counted as when its body begins to run; `None` if that is not known then, or counted already.
+    count: Option<Count>,
+    /// When its body began to run.
     began: Instant,
     instead: Option<Instead<R>>,
 }
@@ -118,22 +123,25 @@ pub(super) enum Sealed {
 }
 
 impl<'a, R, C, W> Loading<'a, R, C, W> {
-    /// Begins a load, counted as one.
-    pub(super) async fn begin(mut call: Call<'a>, sharing: C, storing: W, to: To) -> Self {
-        call.tally.add(Count::loads);
+    /// A load, up to its body. Of a call that is counted when it ends, there is no `count`.
+    pub(super) async fn begin(
+        mut call: Call<'a>,
+        sharing: C,
+        storing: W,
+        (count, to): (Option<Count>, To),
+    ) -> Self {
         let generations = match to {
             To::Return | To::Drop => None,
             To::Fill(_) | To::Replace(_) | To::Renew(..) => call.generations().await,
         };
-        let mut loading = Self::uncounted(call, sharing, storing);
-        (loading.to, loading.generations) = (to, generations);
-        loading
-    }
-
-    /// Begins a load that is to replace a value which the call has the right to replace.
-    pub(super) async fn renewing(call: Call<'a>, sharing: C, storing: W, to: To) -> Self {
-        call.tally.add(Count::revalidations);
-        Self::begin(call, sharing, storing, to).await
+        let loading = Self::uncounted(call, sharing, storing);
+        Self {
+            to,
+            generations,
+            is_counted: true,
+            count,
+            ..loading
+        }
     }
 
     /// A load that has nothing to do with the cache.
@@ -145,6 +153,8 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
             storing,
             to: To::Return,
             generations: None,
+            is_counted: false,
+            count: None,
             instead: None,
         }
     }
@@ -157,8 +167,40 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         }
     }
 
+    /// Notes that its body begins to run. Whoever is dropped before that has loaded nothing.
+    pub(super) fn start(&mut self) {
+        if let Some(count) = self.count.take() {
+            self.call.counted.ends_as(count);
+        }
+        if self.is_counted {
+            self.call.tally.add(Count::loads);
+            if matches!(self.to, To::Renew(..)) {
+                self.call.tally.add(Count::revalidations);
+            }
+        }
+        self.began = self.call.now();
+    }
+
+    /// Notes how its body has ended. Returns how long it took.
+    fn stop<S>(&self, returned: &R) -> Duration
+    where
+        R: Outcome<S>,
+    {
+        let took = self.call.since(self.began);
+        if self.is_counted {
+            let is_error = matches!(returned.view(), View::Failed(_));
+            self.call.tally.ends_load(took, is_error);
+        }
+        took
+    }
+
     pub(super) fn inner(&self) -> &'a Arc<Inner> {
         self.call.inner
+    }
+
+    /// One for the run of its body.
+    pub(super) fn span(&self) -> Span {
+        spans::of_load(self.call.tally.at(), &self.call.key)
     }
 
     /// The lease that it holds.
@@ -187,8 +229,7 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         F: Form,
     {
         let call = &self.call;
-        let took = call.since(self.began);
-        call.tally.time_load(took);
+        let took = self.stop(returned);
         let lease = match &self.to {
             To::Return | To::Drop => {
                 return match returned.view() {
@@ -203,7 +244,6 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
             View::Value(value) => (Some(value), self.storing.ttl_of(value, &call.policy)),
             View::Absent => (None, call.policy.ttl_of_none()),
             View::Failed(error) => {
-                call.tally.add(Count::load_errors);
                 if let Some(lease) = lease {
                     lease
                         .seat
@@ -325,9 +365,9 @@ impl<R, C, W> Next<'_, R, C, W> {
     {
         match self {
             Next::Answer(value) => value,
-            Next::Load(loading) => {
-                let call = &loading.call;
-                let body = body.instrument(spans::of_load(call.tally.at(), &call.key));
+            Next::Load(mut loading) => {
+                loading.start();
+                let body = body.instrument(loading.span());
                 let returned = alongside(body, loading.renewal()).await;
                 // Boxed: it is several times as large as what stands here while the body runs.
                 Box::pin(loading.end::<S, D, F>(returned)).await

@@ -173,12 +173,14 @@ pub(super) async fn look_at_all<K>(inner: &Inner, calls: &mut [(K, Call<'_>)]) -
 
 /// Gives a generation to those tags of what is to be stored that have none, each once, though many have it.
 pub(super) async fn make_generations<K>(inner: &Inner, missing: &mut [Missing<'_, K>]) {
-    let Some(budget) = missing.first().map(|missing| missing.call.budget) else {
+    let of_stored = |missing: &&mut Missing<'_, K>| !matches!(missing.to, To::Return | To::Drop);
+    let mut missing: Vec<_> = missing.iter_mut().filter(of_stored).collect();
+    let Some(first) = missing.first() else {
         return;
     };
-    let budget = Budget::of(budget);
+    let (at, budget) = (first.call.tally.at(), Budget::of(first.call.budget));
     let mut made: HashMap<RenderedKey, Option<Token>> = HashMap::new();
-    for Missing { call, .. } in missing.iter() {
+    for Missing { call, .. } in &missing {
         let seen = call.seen.iter().flatten().chain(std::iter::repeat(&None));
         let unmade = call.tags.keys().iter().zip(seen);
         let unmade = unmade.filter(|(_, seen)| seen.is_none());
@@ -188,11 +190,11 @@ pub(super) async fn make_generations<K>(inner: &Inner, missing: &mut [Missing<'_
         return;
     }
     let making = made.into_keys().map(|tag| async move {
-        let generation = tags::make(inner, &tag, budget).await;
+        let generation = tags::make((inner, at), &tag, budget).await;
         (tag, generation)
     });
     let made: HashMap<_, _> = together(making).await.into_iter().collect();
-    for Missing { call, .. } in missing {
+    for Missing { call, .. } in &mut missing {
         call.budget = budget.left();
         let seen = call.seen.get_or_insert_default();
         seen.resize(call.tags.keys().len(), None);

@@ -138,8 +138,9 @@ impl EmbeddedStore {
         self.values.len()
     }
 
-    /// Some values, at most so many: in the order of the table, which is that of no key.
-    pub(crate) fn census(&self, most: usize) -> Vec<Sample> {
+    /// Some values, at most so many: in the order of the table, which is that of no key. And how many it has looked at for that, also
+    /// those that have expired and still are in the table.
+    pub(crate) fn census(&self, most: usize) -> (Vec<Sample>, usize) {
         let now = self.clock.tick();
         let sample = |key: &[u8], kept: &Kept| Sample {
             whose: Whose::Slot(String::from_utf8_lossy(key).into_owned()),

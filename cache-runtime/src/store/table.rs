@@ -243,18 +243,21 @@ impl<M> Table<M> {
             .retain(|entry, ()| !entry.0.key.as_bytes().starts_with(under));
     }
 
-    /// What `see` makes of some values that have not expired, at most so many.
-    pub(super) fn some<R>(&self, most: usize, see: impl Fn(&[u8], &Kept) -> R) -> Vec<R>
+    /// What `see` makes of some values that have not expired, at most so many; and how many it has looked at for that.
+    pub(super) fn some<R>(&self, most: usize, see: impl Fn(&[u8], &Kept) -> R) -> (Vec<R>, usize)
     where
         M: Clone,
     {
         let now = self.clock.tick();
+        let mut looked_at = 0;
         let entries = self.values.iter().map(|(Entry(kept, _), ())| kept);
-        entries
+        let some = entries
+            .inspect(|_| looked_at += 1)
             .filter(|kept| !kept.is_expired(now))
             .take(most)
             .map(|kept| see(kept.key.as_bytes(), &kept))
-            .collect()
+            .collect();
+        (some, looked_at)
     }
 
     pub(super) fn len(&self) -> usize {

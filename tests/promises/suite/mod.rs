@@ -7,6 +7,7 @@ mod fleet;
 mod invalidation;
 mod keys;
 mod loading;
+mod loads;
 mod outcomes;
 mod own_cache;
 mod patterns;

@@ -1,7 +1,8 @@
 //! What is counted and timed of each call, and told in a snapshot.
 
 use cache_runtime::{
-    Breaker, Cache, Key, Mode, Policy, SiteSnapshot, Stats, cached, global, only_cached,
+    Breaker, Cache, Key, Mode, Policy, SiteSnapshot, Stats, cached, call_sites, global,
+    invalidates, only_cached,
 };
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -11,12 +12,12 @@ use super::fresh;
 
 const HOUR: Policy = Policy::new(std::time::Duration::from_secs(3600));
 
-/// The part of the function with this template.
+/// The part of the cached function with this template.
 fn part_of(template: &str) -> SiteSnapshot {
     let sites = global().snapshot().call_sites;
     let mut found = sites
         .into_iter()
-        .filter(|site| site.templates == [template]);
+        .filter(|site| site.templates == [template] && site.effect == "cached");
     found.next().expect("a call site")
 }
 
@@ -89,6 +90,62 @@ async fn a_snapshot_tells_of_a_cache_of_ones_own() {
     } else {
         assert_eq!((bytes_read, bytes_written), (0, 0), "nothing is encoded");
     }
+}
+
+/// What one function does on two caches is told apart, and what is called directly is neither.
+#[tokio::test]
+async fn a_function_that_names_a_cache_has_its_part_in_that() {
+    #[cached(key = "stats:named:<id>", ttl = "1h", cache = cache, skip(cache))]
+    async fn named(cache: &Cache, id: u64) -> u64 {
+        let _ = cache;
+        id
+    }
+    #[invalidates("stats:named:<id>", cache = cache)]
+    async fn change(cache: &Cache, id: u64) {
+        let _ = (cache, id);
+    }
+
+    let [first, second, third] = [(); 3].map(|()| crate::apart());
+    for (cache, calls) in [(&first, 3), (&second, 2), (&third, 0)] {
+        for _ in 0..calls {
+            assert_eq!(named(cache, 1).await, 1);
+        }
+    }
+    assert!(third.snapshot().call_sites.is_empty());
+    change(&second, 1).await;
+    load(&second, &Key::of("stats")).await;
+    for (cache, misses, hits, sites, direct) in [(&first, 1, 2, 1, 0), (&second, 1, 1, 2, 1)] {
+        let snapshot = cache.snapshot();
+        assert_eq!(snapshot.total.stats, cache.stats());
+        assert_eq!(snapshot.total.stats.misses, misses + direct);
+        assert_eq!(snapshot.call_sites.len(), sites, "{snapshot:#?}");
+        let mut parts = snapshot.call_sites.iter();
+        let part = parts.find(|site| site.effect == "cached").expect("it");
+        assert!(part.function.ends_with("::named"), "{}", part.function);
+        let stats = part.measured.stats;
+        assert_eq!((stats.misses, stats.hits, stats.loads), (misses, hits, 1));
+        assert_eq!(part.measured.loads.count(), 1);
+        let parts = snapshot.call_sites.iter();
+        let parts = parts.fold(Stats::default(), |sum, site| sum + site.measured.stats);
+        let rest = snapshot.total.stats.since(&parts);
+        assert_eq!((rest.calls(), rest.loads), (direct, direct));
+    }
+    let mut sites = call_sites();
+    let site = sites.find(|site| site.templates() == ["stats:named:<id>"] && site.stats().hits > 0);
+    let stats = site.expect("a call site").stats();
+    assert_eq!((stats.misses, stats.hits), (2, 3), "on both");
+    fresh();
+    let of_global = part_of("stats:named:<id>").measured.stats;
+    assert_eq!(of_global.calls(), 0, "which it does not name");
+
+    // A handle of the global cache is that cache.
+    let before = global().snapshot().total.stats;
+    let id = fresh();
+    named(global(), id).await;
+    named(global(), id).await;
+    let stats = part_of("stats:named:<id>").measured.stats;
+    assert_eq!((stats.misses, stats.hits), (1, 1));
+    assert!(global().stats().since(&before).calls() >= 2);
 }
 
 /// Nobody is told of it, and nothing else is counted.
