@@ -210,8 +210,9 @@ impl<'a> Call<'a> {
     #[cold]
     async fn learn_fleet(&mut self) -> Result<(), Count> {
         let budget = Budget::of(self.budget);
-        let learning = self.inner.learn_fleet(self.tally.at(), self.budget);
-        let learned = Box::pin(learning).await;
+        let at = self.tally.at();
+        let learning = self.inner.learn_fleet(at, self.budget);
+        let learned = Box::pin(spans::fleet(at, &self.key, learning)).await;
         self.budget = budget.left();
         if self.or_bypass(learned)? {
             return Ok(());

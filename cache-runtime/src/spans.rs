@@ -27,31 +27,52 @@ pub(crate) async fn step(
     ttl: Duration,
     budget: Budget,
 ) -> Result<Reply<Payload>, CacheError> {
-    let span = of_step(store, at, key, &step);
-    let applying = store.apply(key, step, ttl, budget);
-    let reply = applying.instrument(span.clone()).await;
-    if let Err(error) = &reply {
-        fail(&span, error);
-    }
-    reply
-}
-
-fn of_step(store: &Store, at: At, key: &RenderedKey, step: &Step<Payload>) -> Span {
-    if store.as_embedded().is_some() {
-        return Span::none();
-    }
     let command = match step {
         Step::Read => "GET",
         Step::Expire => "UNLINK",
         _ => "EVALSHA",
     };
+    let span = if store.as_embedded().is_some() {
+        Span::none()
+    } else {
+        of_trip(at, key, command, step.name())
+    };
+    within(span, store.apply(key, step, ttl, budget)).await
+}
+
+/// Reads what the switch of the fleet says, for the first call of a process, within a span of its own.
+///
+/// # Cancel safety
+///
+/// That of `reading`.
+pub(crate) async fn fleet<T>(
+    at: At,
+    key: &RenderedKey,
+    reading: impl Future<Output = Result<T, CacheError>>,
+) -> Result<T, CacheError> {
+    within(of_trip(at, key, "HGETALL", "fleet"), reading).await
+}
+
+async fn within<T>(
+    span: Span,
+    trip: impl Future<Output = Result<T, CacheError>>,
+) -> Result<T, CacheError> {
+    let result = trip.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        fail(&span, error);
+    }
+    result
+}
+
+/// What goes over the network for one key.
+fn of_trip(at: At, key: &RenderedKey, command: &'static str, step: &'static str) -> Span {
     let span = tracing::info_span!(
         "cache.store",
         otel.name = command,
         otel.kind = "client",
         db.system.name = "redis",
         db.operation.name = command,
-        cache.step = step.name(),
+        cache.step = step,
         cache.template = Empty,
         code.function.name = Empty,
         error.r#type = Empty,
