@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::process::Process;
 use super::reach::Reach;
 use crate::latency::Latency;
+use crate::site::{CallSite, call_sites};
 use crate::snapshot::{Breaker, Measured, SiteSnapshot, Snapshot};
 use crate::switch::Mode;
 
@@ -93,6 +94,8 @@ struct Site {
     place: String,
     effect: &'static str,
     templates: Vec<&'static str>,
+    /// Each with `tag ` in front.
+    tags: &'static [&'static str],
     /// In seconds.
     ttl: Option<f64>,
     /// What its first template stands for, if all of it can be invalidated.
@@ -182,11 +185,15 @@ impl Sites {
 impl Site {
     fn of(site: &SiteSnapshot) -> Self {
         let ttl = site.ttl.filter(|ttl| !ttl.is_zero());
+        let is_it = |other: &&CallSite| {
+            (other.function(), other.location()) == (site.function, (site.file, site.line))
+        };
         Self {
             function: site.function,
             place: format!("{}:{}", site.file, site.line),
             effect: site.effect,
             templates: site.templates.clone(),
+            tags: call_sites().find(is_it).map_or(&[], CallSite::tags),
             ttl: ttl.map(|ttl| ttl.as_secs_f64()),
             reach: site
                 .templates

@@ -71,7 +71,7 @@
     const before = latest;
     latest = frame;
     if (!from || frame.process.id !== from.id) begin(frame.process);
-    else if (before && (before.breaker !== frame.breaker || before.mode !== frame.mode)) examine();
+    else if (before && (before.breaker !== frame.breaker || before.mode !== frame.mode || before.changed !== frame.changed)) examineSoon();
     remember(frame);
     const per = (now, then) => span() > 0 ? Math.max(0, now - then) / span() : null;
     const { minute } = frame;
@@ -147,7 +147,7 @@
     ["Calls", (of) => count(of.calls)],
     ["Calls/s", (of) => rate(of.rate)],
     ["Load p50 / p99", (of) => pair(of.load_p50, of.load_p99)],
-    ["Saved", (of) => seconds(of.saved)],
+    ["Time saved", (of) => seconds(of.saved)],
     ["Stale", (of) => of.verified + of.mismatches ? count(of.mismatches) : "–"],
     ["Entries", (of) => of.entries === null ? "–" : count(of.entries)],
     ["Memory", (of) => bytes(of.memory)],
@@ -192,7 +192,7 @@
       return sort.down ? -order : order;
     });
     fill($("table"), cached, makeSite, updateSite);
-    const writers = all.filter((of) => of.effect !== "cached");
+    const writers = all.filter((of) => of.effect !== "cached").map((of) => ({ ...of, template: [...of.templates, ...of.tags].join(", ") }));
     $("writing").hidden = !writers.length;
     fill($("writers"), writers, makeWriter, updateWriter);
     $("no-sites").hidden = cached.length > 0;
@@ -223,10 +223,10 @@
     earlier = earlier.filter(isRecent(10.5e3)).slice(-11);
     if (!document.hidden) draw();
   }
-  // 1, 2 or 5, and zeros: the top of an axis.
+  // The top of an axis: few digits, and zeros.
   const round = (most) => {
     const zeros = 10 ** Math.floor(Math.log10(most));
-    return [1, 2, 5, 10].find((digit) => digit * zeros >= most) * zeros;
+    return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((digit) => digit * zeros >= most) * zeros;
   };
   function draw() {
     const width = 900, height = 150, points = [];
@@ -283,22 +283,27 @@
       text($("refused"), refused ? count(refused) + " refused so far." : "");
       const items = changes.map(({ change, text }) => [when(new Date(change.at * 1e3)), text + (change.by ? ", by " + change.by : "")]);
       list("changes", items.length ? items : [["", "nothing has changed since the start"]],
-        ([time, what]) => make("li", time ? {} : { class: "soft" }, make("span", { class: "soft" }, time + " "), what));
+        ([time, what]) => make("li", time ? {} : { class: "soft" }, make("span", { class: "soft" }, time + " "), make("span", {}, what)));
     } catch (error) {
       list("changes", [failed(error)], (why) => make("li", {}, why));
     }
   }
-  let examined = 0, isExamining = false;
+  let examined = 0, isExamining = false, soon = null;
+  // What was found within a second is told again: a look at what has just changed comes after that.
+  function examineSoon() {
+    clearTimeout(soon);
+    soon = setTimeout(examine, 1200);
+  }
   async function examine() {
-    if (isExamining) return;
+    if (isExamining) return examineSoon();
     isExamining = true;
     examined = Date.now();
     put($("examine"), "aria-busy", "true");
     try {
       const { checks } = await ask("doctor");
       list("health", checks, (check) => make("li", {},
-        make("span", { class: "verdict " + check.verdict }, check.verdict), make("strong", {}, check.what + " "), check.found,
-        ...(check.advice ? [make("span", { class: "advice" }, "→ " + check.advice)] : [])));
+        make("span", { class: "verdict " + check.verdict }, check.verdict + " "), make("span", {}, make("strong", {}, check.what + " "), check.found,
+          ...(check.advice ? [make("span", { class: "advice" }, "→ " + check.advice)] : []))));
       text($("looked"), "at " + clock(new Date()));
     } catch (error) {
       list("health", [failed(error)], (why) => make("li", {}, why));

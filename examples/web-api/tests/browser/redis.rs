@@ -23,7 +23,10 @@ impl Redis {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = tempfile::tempdir()?;
         let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--save", "", "--dir"])
+            .args(["--port", &port.to_string(), "--save", ""])
+            // As the doctor wants it.
+            .args(["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"])
+            .arg("--dir")
             .arg(directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
