@@ -122,6 +122,8 @@
   let isPressed = false;
   $("table").addEventListener("pointerdown", () => { isPressed = true; });
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { isPressed = false; });
+  // Released where nothing tells of it.
+  addEventListener("pointermove", (event) => { if (!event.buttons) isPressed = false; });
   function fill(table, all, makeRow, update) {
     const body = table.tBodies[0];
     const known = new Map([...body.rows].map((row) => [row.dataset.site, row]));
@@ -239,7 +241,7 @@
       points.push({ at: now.at, calls: calls / span, loads: Math.max(0, now.loads - then.loads) / span, hit: share(Math.max(0, now.spared - then.spared), calls) });
     }
     const known = points.filter(Boolean);
-    if (known.length < 2) return;
+    if (known.length < 2) return $("chart").replaceChildren();
     const last = known[known.length - 1].at, start = Math.max(last - LONGEST, Math.min(known[0].at, last - 6e4));
     const most = round(Math.max(1, ...known.map((point) => point.calls)));
     const x = (at) => ((at - start) / (last - start) * width).toFixed(1);
@@ -462,8 +464,10 @@
   }
   function broken() {
     losing = losing || setTimeout(() => { isLost = true; lost(); }, 3e3);
-    if (stream.readyState !== EventSource.CLOSED) return;
-    // After an answer that is no stream, such as a 502 during a deploy, the browser gives up. This does not.
+    // After an answer that is no stream, such as a 502 during a deploy, the browser gives up. This does not. Nor does it ask a service
+    // that is gone five times a second.
+    if (stream.readyState !== EventSource.CLOSED && !isLost) return;
+    stream.close();
     clearTimeout(silence);
     setTimeout(follow, Math.min(10e3, 500 * 2 ** tries++));
     if (isLost) lost();

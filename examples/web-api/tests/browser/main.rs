@@ -40,7 +40,8 @@ async fn an_operator_sees_and_steers_the_cache() -> anyhow::Result<()> {
         return Ok(());
     };
     let redis = Redis::start().await?;
-    let config = CacheConfig::redis(&redis.url())?.verify(0.05);
+    let config = CacheConfig::redis(&redis.url())?;
+    let config = config.verify(0.05).tracking(true);
     let is_away = Arc::new(AtomicBool::new(false));
     let service = Service::start_behind(config, TOKEN, |routes| in_front(routes, &is_away)).await?;
     let load = tokio::spawn(keep_calling(service.url()));
@@ -122,7 +123,9 @@ async fn look(driver: &mut Driver, service: &str, is_away: &AtomicBool) -> anyho
     a_key_can_be_looked_up(driver).await?;
     a_template_can_be_emptied(driver).await?;
     a_detached_process_says_so(driver).await?;
-    a_loss_is_told_and_ends(driver, is_away).await
+    a_loss_is_told_and_ends(driver, is_away).await?;
+    the_past_ends(driver).await?;
+    another_process_begins_anew(driver).await
 }
 
 /// After some of what can be done, so that there is something on them.
@@ -495,8 +498,56 @@ async fn a_detached_process_says_so(driver: &Driver) -> anyhow::Result<()> {
     until(driver, &health("on")).await
 }
 
+/// Keeps the next stream that the page opens, and the last frame of it, for what cannot be waited for.
+const CATCH_THE_STREAM: &str = "
+    window.EventSource = class extends EventSource {
+        constructor(address) {
+            super(address);
+            window.stream = this;
+            this.addEventListener('message', (event) => { window.frame = JSON.parse(event.data); });
+        }
+    };";
+
+/// What is on the chart and in the header just after a frame that differs so from the last.
+async fn after_frame(driver: &Driver, differs: &str) -> anyhow::Result<Value> {
+    until(
+        driver,
+        "window.frame && document.querySelector('#chart .calls')",
+    )
+    .await?;
+    let script = format!(
+        "const last = frame;
+         stream.dispatchEvent(new MessageEvent('message', {{ data: JSON.stringify({{ ...last, {differs} }}) }}));
+         return [document.getElementById('chart').childElementCount, document.getElementById('process').textContent];"
+    );
+    driver.run(&script).await
+}
+
+/// Nobody has looked for a while, such as a machine that slept.
+async fn the_past_ends(driver: &Driver) -> anyhow::Result<()> {
+    let process = format!("· process {}", std::process::id());
+    let soon = after_frame(driver, "at: last.at + 2000").await?;
+    ensure!(soon == json!([4, process]), "{soon}");
+    let late = after_frame(driver, "at: last.at + 16 * 60e3").await?;
+    ensure!(late == json!([0, process]), "{late}");
+    Ok(())
+}
+
+/// Behind a balancer.
+async fn another_process_begins_anew(driver: &Driver) -> anyhow::Result<()> {
+    let other = after_frame(driver, "process: { id: 'another', pid: 4711 }").await?;
+    ensure!(other == json!([0, "· process 4711"]), "{other}");
+    let process = format!("'· process {}'", std::process::id());
+    until(
+        driver,
+        &format!("document.getElementById('process').textContent === {process}"),
+    )
+    .await
+}
+
 /// A browser gives up after an answer that is no stream. The page does not.
 async fn a_loss_is_told_and_ends(driver: &Driver, is_away: &AtomicBool) -> anyhow::Result<()> {
+    driver.run(CATCH_THE_STREAM).await?;
     is_away.store(true, Ordering::SeqCst);
     until(
         driver,
@@ -519,7 +570,7 @@ async fn a_loss_is_told_and_ends(driver: &Driver, is_away: &AtomicBool) -> anyho
 /// Waits until the page is as it should be.
 async fn until(driver: &Driver, is: &str) -> anyhow::Result<()> {
     let waiting = async {
-        while driver.run(&format!("return {is}")).await? != true {
+        while driver.run(&format!("return !!({is})")).await? != true {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())
