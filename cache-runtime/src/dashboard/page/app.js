@@ -394,7 +394,8 @@
   for (const button of document.querySelectorAll("[data-action]")) {
     button.addEventListener("click", (event) => {
       event.preventDefault();
-      const what = $("what").value.trim();
+      // Other white space may be part of a key.
+      const what = $("what").value.replace(/^ +| +$/g, "");
       if (button.closest("#one") && !what) return $("what").focus();
       actions[button.dataset.action](what);
     });

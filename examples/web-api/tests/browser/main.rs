@@ -533,8 +533,21 @@ async fn the_past_ends(driver: &Driver) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a service may answer that this one does not.
+const ANOTHER_SERVICE: &str = "
+    const own = window.fetch;
+    const answers = {
+        audit: { findings: [{ is_trouble: true, text: 'a mistake' }, { is_trouble: false, text: 'a hint' }], uses: [] },
+        changes: { refused: 0, changes: [{ change: { at: 1577880000, by: null }, text: 'of long ago' }] },
+    };
+    window.fetch = (address, options) => {
+        const answer = answers[address.split('/').pop()];
+        return answer ? Promise.resolve(new Response(JSON.stringify(answer))) : own(address, options);
+    };";
+
 /// Behind a balancer.
 async fn another_process_begins_anew(driver: &Driver) -> anyhow::Result<()> {
+    driver.run(ANOTHER_SERVICE).await?;
     let other = after_frame(driver, "process: { id: 'another', pid: 4711 }").await?;
     ensure!(other == json!([0, "· process 4711"]), "{other}");
     let process = format!("'· process {}'", std::process::id());
@@ -542,7 +555,29 @@ async fn another_process_begins_anew(driver: &Driver) -> anyhow::Result<()> {
         driver,
         &format!("document.getElementById('process').textContent === {process}"),
     )
-    .await
+    .await?;
+    // Its keys and its changes are looked at as well.
+    for (place, says) in [
+        ("#findings > .finding", "a mistake"),
+        ("#findings details .finding", "a hint"),
+    ] {
+        let finding = format!("document.querySelector('{place}')?.textContent === '{says}'");
+        until(driver, &finding).await?;
+    }
+    let day = "/2020.* of long ago/.test(document.getElementById('changes').textContent)";
+    until(driver, day).await?;
+    // And if it is not the global cache that is shown, it is said why there are no call sites.
+    driver
+        .run("stream.dispatchEvent(new MessageEvent('sites', { data: JSON.stringify({ is_global: false, sites: [] }) }))")
+        .await?;
+    after_frame(driver, "sites: []").await?;
+    let why = "return !document.getElementById('no-sites').hidden && document.getElementById('no-sites').textContent";
+    let why = driver.run(why).await?;
+    ensure!(
+        why.as_str().is_some_and(|why| why.contains("global cache")),
+        "{why}"
+    );
+    Ok(())
 }
 
 /// A browser gives up after an answer that is no stream. The page does not.
