@@ -31,6 +31,9 @@ const TOKEN: &str = "open sesame";
 /// As long as anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// As long as what is not left to a timer of half a minute may take.
+const SOON: Duration = Duration::from_secs(12);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_sees_and_steers_the_cache() -> anyhow::Result<()> {
     let Some(mut driver) = Driver::start().await? else {
@@ -480,13 +483,13 @@ async fn a_detached_process_says_so(driver: &Driver) -> anyhow::Result<()> {
         refusal(driver, action, "409: this process is detached").await?;
     }
     ensure!(global().mode() == Mode::Detached, "it came back");
-    // Looked at by itself, because the mode has changed.
+    // Looked at by itself, because the mode has changed, and not only when half a minute is over.
     let health = |says: &str| {
         format!(
             "[...document.querySelectorAll('#health li')].some((check) => check.textContent.includes('switch {says}'))"
         )
     };
-    until(driver, &format!("!{}", health("on"))).await?;
+    until_within(driver, &format!("!({})", health("on")), SOON).await?;
     driver.click("[data-action=switch-on]").await?;
     until(
         driver,
@@ -495,7 +498,7 @@ async fn a_detached_process_says_so(driver: &Driver) -> anyhow::Result<()> {
     .await?;
     driver.click("#sure").await?;
     says(driver, "switch: on").await?;
-    until(driver, &health("on")).await
+    until_within(driver, &health("on"), SOON).await
 }
 
 /// Keeps the next stream that the page opens, and the last frame of it, for what cannot be waited for.
@@ -604,13 +607,17 @@ async fn a_loss_is_told_and_ends(driver: &Driver, is_away: &AtomicBool) -> anyho
 
 /// Waits until the page is as it should be.
 async fn until(driver: &Driver, is: &str) -> anyhow::Result<()> {
+    until_within(driver, is, PATIENCE).await
+}
+
+async fn until_within(driver: &Driver, is: &str, patience: Duration) -> anyhow::Result<()> {
     let waiting = async {
         while driver.run(&format!("return !!({is})")).await? != true {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())
     };
-    if let Ok(waited) = tokio::time::timeout(PATIENCE, waiting).await {
+    if let Ok(waited) = tokio::time::timeout(patience, waiting).await {
         return waited;
     }
     let text = driver.run("return document.body.innerText").await?;
