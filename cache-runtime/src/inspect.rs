@@ -141,7 +141,7 @@ impl Cache {
                     .collect()
             }),
             label: label.map(|label| ValueLabel {
-                value_type: label.name,
+                value_type: without_tags(&label.name).unwrap_or(&label.name).to_owned(),
                 version: label.version,
                 codec: label.codec,
             }),
@@ -179,8 +179,21 @@ impl Cache {
             crate::codec::Json::ID => crate::codec::Json::decode(&encoded).ok(),
             _ => None,
         };
-        Ok(value)
+        let label = envelope::label(rendered.as_bytes(), &bytes);
+        let is_tagged = label.is_some_and(|label| without_tags(&label.name).is_some());
+        Ok(match value {
+            Some(serde_json::Value::Object(mut tagged)) if is_tagged => {
+                Some(tagged.remove("value").unwrap_or_default())
+            }
+            value => value,
+        })
     }
+}
+
+/// The type of a value that stands with the generations of its tags, from the type of both: see [`WithTags`](crate::form::WithTags).
+fn without_tags(name: &str) -> Option<&str> {
+    let value = name.strip_prefix("cache_runtime::form::Tagged<")?;
+    value.strip_suffix('>')
 }
 
 /// How many bytes of a value are shown.

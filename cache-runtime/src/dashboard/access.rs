@@ -1,9 +1,10 @@
 //! Who may do what.
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::uri::Authority;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,7 +23,7 @@ pub enum Action {
         /// As it stands in the store, without the namespace.
         key: String,
     },
-    /// See the value under a key, as JSON, as far as it can be decoded here: not in the embedded store, nor of a codec of your own, nor above 64 KiB.
+    /// See the value under a key, as the text of a JSON, as far as it can be decoded here: not in the embedded store, nor of a codec of your own, nor above 64 KiB.
     Reveal {
         /// As it stands in the store, without the namespace.
         key: String,
@@ -33,6 +34,9 @@ pub enum Action {
     Switch {
         /// Whether it is on then.
         on: bool,
+        /// Which process is meant, as its frames name it; without, whichever the request reaches.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<String>,
     },
     /// Throw the kill switch of the fleet: [`Cache::switch_fleet`](crate::Cache::switch_fleet).
     SwitchFleet {
@@ -61,8 +65,17 @@ pub enum Action {
         /// What all the keys begin with, up to a `:`.
         prefix: String,
     },
+    /// Invalidate all keys of a template that something is stored under in this program: each that begins like it, up to its first
+    /// placeholder.
+    InvalidateTemplate {
+        /// Which one.
+        template: String,
+    },
     /// [`Cache::advance_epoch`](crate::Cache::advance_epoch)
     AdvanceEpoch,
+    /// Something that is no action, no JSON, or too long. Nothing is done, whatever the answer: who may, is told what is wrong with it.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl Action {
@@ -80,7 +93,28 @@ impl Action {
             Self::InvalidateKey { .. } => "invalidate_key",
             Self::InvalidateTag { .. } => "invalidate_tag",
             Self::InvalidateUnder { .. } => "invalidate_under",
+            Self::InvalidateTemplate { .. } => "invalidate_template",
             Self::AdvanceEpoch => "advance_epoch",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether something is another than before, once it is done.
+    pub(super) const fn is_change(&self) -> bool {
+        match self {
+            Self::View
+            | Self::Inspect { .. }
+            | Self::Reveal { .. }
+            | Self::Census
+            | Self::Unknown => false,
+            Self::Switch { .. }
+            | Self::SwitchFleet { .. }
+            | Self::SwitchTemplate { .. }
+            | Self::InvalidateKey { .. }
+            | Self::InvalidateTag { .. }
+            | Self::InvalidateUnder { .. }
+            | Self::InvalidateTemplate { .. }
+            | Self::AdvanceEpoch => true,
         }
     }
 
@@ -111,6 +145,8 @@ pub(super) enum Refusal {
     Forbidden,
     /// It comes from another site, or could.
     CrossSite,
+    /// It comes from a page that another host has sent, as far as this service can tell.
+    OtherHost,
     NoJson,
 }
 
@@ -130,6 +166,11 @@ impl IntoResponse for Refusal {
                 "refused: the request does not come from the dashboard itself (it needs the header `x-cache-dashboard: 1`, and the \
                  same origin)",
             ),
+            Self::OtherHost => (
+                StatusCode::FORBIDDEN,
+                "refused: the page comes from another host (header `origin`) than the one that this request asks. If that is a proxy in front \
+                 of this service, let it pass the header `host` on as the browser sent it (nginx: `proxy_set_header Host $http_host`)",
+            ),
             Self::NoJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "refused: an action is sent as `content-type: application/json`",
@@ -142,14 +183,20 @@ impl IntoResponse for Refusal {
 /// Whether a request that changes something is one that only the page itself, or a program, can have sent.
 ///
 /// A form of another site can send neither JSON nor a header; its script may send both, after the browser has asked this service whether it may
-/// (CORS), which is never answered with yes here. Browsers that tell of the site are believed as well.
+/// (CORS), which is never answered with yes here. Browsers that tell of the site are believed as well: no script can make them lie.
 pub(super) fn is_own(request: &Parts) -> Result<(), Refusal> {
     let headers = &request.headers;
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_of_site =
-        text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    if !is_of_site || !is_of_origin(headers) || !headers.contains_key("x-cache-dashboard") {
+    if !headers.contains_key("x-cache-dashboard") {
         return Err(Refusal::CrossSite);
+    }
+    match text("sec-fetch-site") {
+        // The browser has compared the origins itself, and knows both; a proxy in between may have written another host.
+        Some("same-origin") => {}
+        // Sent over plain HTTP by no browser, and by none of some years ago.
+        None | Some("none") if is_of_origin(request) => {}
+        None | Some("none") => return Err(Refusal::OtherHost),
+        Some(_) => return Err(Refusal::CrossSite),
     }
     let is_json = text(CONTENT_TYPE.as_str())
         .and_then(|value| value.split(';').next())
@@ -162,11 +209,16 @@ pub(super) fn is_own(request: &Parts) -> Result<(), Refusal> {
 }
 
 /// Whether the origin, where there is one, names the host that was asked.
-fn is_of_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else {
+fn is_of_origin(request: &Parts) -> bool {
+    let Some(origin) = request.headers.get(ORIGIN) else {
         return true;
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    // Over HTTP/2, it stands in the URI, and in no header.
+    let host = host.or_else(|| request.uri.authority().map(Authority::as_str));
     let origin = origin
         .to_str()
         .ok()

@@ -1,135 +1,25 @@
 //! What viewers are sent: a frame each second, made once for all of them, while there is one.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use serde::Serialize;
 use tokio::sync::watch;
 
+use super::frame::{Frame, Sites, Whole};
+use super::minute::LastMinute;
+use super::past::Past;
 use crate::cache::Cache;
 use crate::clock::unix_ms;
-use crate::latency::Latency;
 use crate::lock::lock;
-use crate::snapshot::{Measured, SiteSnapshot, Snapshot};
 use crate::solo::Solo;
-use crate::switch::Mode;
 use crate::timer;
 
 /// Between two frames.
 const PACE: Duration = Duration::from_secs(1);
 
-/// How many frames of the past a new viewer is given: 15 minutes.
-const KEPT: usize = 900;
-
 /// How many look at a time.
 const MAX_VIEWERS: usize = 64;
-
-/// A frame: few and short names, for it is sent each second.
-#[derive(Clone, Debug, Serialize)]
-struct Frame {
-    #[serde(flatten)]
-    whole: Whole,
-    breaker: crate::snapshot::Breaker,
-    mode: Mode,
-    /// Whether the fleet is on.
-    fleet: bool,
-    undelivered: usize,
-    /// When the last change was, in milliseconds since 1970: the page asks for them if it is another than before.
-    changed: u64,
-    sites: Vec<Site>,
-}
-
-/// Of the whole cache, at a time.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Whole {
-    /// In milliseconds since 1970.
-    at: u64,
-    #[serde(flatten)]
-    figures: Figures,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Figures {
-    calls: u64,
-    spared: u64,
-    stale: u64,
-    loads: u64,
-    bypasses: u64,
-    errors: u64,
-    mismatches: u64,
-    verified: u64,
-    /// In microseconds.
-    hit_p50: Option<f64>,
-    hit_p99: Option<f64>,
-    load_p50: Option<f64>,
-    load_p99: Option<f64>,
-    /// In seconds.
-    saved: Option<f64>,
-}
-
-/// Of one call site, by its place in the snapshot.
-#[derive(Clone, Debug, Serialize)]
-struct Site {
-    function: &'static str,
-    place: String,
-    effect: &'static str,
-    templates: Vec<&'static str>,
-    off: bool,
-    ttl: Option<f64>,
-    invalidations: u64,
-    #[serde(flatten)]
-    figures: Figures,
-}
-
-impl Figures {
-    fn of(measured: &Measured) -> Self {
-        let stats = &measured.stats;
-        let micros = |latency: &Latency, share| {
-            let time = latency.quantile(share);
-            time.map(|time| time.as_secs_f64() * 1e6)
-        };
-        Self {
-            calls: stats.calls(),
-            spared: stats.spared(),
-            stale: stats.stale_hits,
-            loads: stats.loads,
-            bypasses: stats.bypasses_asked
-                + stats.bypasses_transaction
-                + stats.bypasses_fenced
-                + stats.bypasses_waited
-                + stats.bypasses_failed
-                + stats.bypasses_store,
-            errors: stats.store_errors,
-            mismatches: stats.mismatches,
-            verified: stats.verified,
-            hit_p50: micros(&measured.hits, 0.5),
-            hit_p99: micros(&measured.hits, 0.99),
-            load_p50: micros(&measured.loads, 0.5),
-            load_p99: micros(&measured.loads, 0.99),
-            saved: measured.time_saved().map(|time| time.as_secs_f64()),
-        }
-    }
-}
-
-impl Site {
-    fn of(site: &SiteSnapshot) -> Self {
-        Self {
-            function: site.function,
-            place: format!("{}:{}", site.file, site.line),
-            effect: site.effect,
-            templates: site.templates.clone(),
-            off: site.off,
-            ttl: site
-                .ttl
-                .filter(|ttl| !ttl.is_zero())
-                .map(|ttl| ttl.as_secs_f64()),
-            invalidations: site.measured.stats.invalidations,
-            figures: Figures::of(&site.measured),
-        }
-    }
-}
 
 /// The frames of one dashboard.
 pub(super) struct Feed(Arc<Inner>);
@@ -137,7 +27,8 @@ pub(super) struct Feed(Arc<Inner>);
 struct Inner {
     cache: Cache,
     latest: watch::Sender<Arc<str>>,
-    past: Mutex<VecDeque<Whole>>,
+    past: Mutex<Past>,
+    minute: Mutex<LastMinute>,
     viewers: AtomicUsize,
     sampler: Solo,
 }
@@ -154,6 +45,7 @@ impl Feed {
             cache,
             latest: watch::Sender::new("".into()),
             past: Mutex::default(),
+            minute: Mutex::default(),
             viewers: AtomicUsize::new(0),
             sampler: Solo::default(),
         }))
@@ -161,7 +53,7 @@ impl Feed {
 
     /// What was sent in the last minutes.
     pub(super) fn past(&self) -> Vec<Whole> {
-        lock(&self.0.past).iter().copied().collect()
+        lock(&self.0.past).all(unix_ms(SystemTime::now()))
     }
 
     /// One more who looks; `None` if there are too many.
@@ -180,6 +72,12 @@ impl Feed {
 }
 
 impl Viewer {
+    /// What the frames are about.
+    pub(super) fn sites(&self) -> Sites {
+        let cache = &self.feed.cache;
+        Sites::of(&cache.snapshot(), cache.is_global())
+    }
+
     /// The next frame. One that came while nobody waited is left out.
     pub(super) async fn next(&mut self) -> Option<Arc<str>> {
         // The sender lives as long as this does.
@@ -223,34 +121,14 @@ impl Inner {
 
     fn sample(&self) {
         let snapshot = self.cache.snapshot();
-        let frame = self.frame(&snapshot);
-        let mut past = lock(&self.past);
-        if past.len() >= KEPT {
-            past.pop_front();
-        }
-        past.push_back(frame.whole);
-        drop(past);
+        let minute = lock(&self.minute).read(Instant::now(), &snapshot.total);
+        let changes = self.cache.changes();
+        let last = changes.last().map_or(0, |change| unix_ms(change.at));
+        let times = (unix_ms(SystemTime::now()), last);
+        let frame = Frame::of(&snapshot, times, &minute);
+        lock(&self.past).add(frame.whole);
         if let Ok(text) = serde_json::to_string(&frame) {
             self.latest.send_replace(text.into());
-        }
-    }
-
-    fn frame(&self, snapshot: &Snapshot) -> Frame {
-        Frame {
-            whole: Whole {
-                at: unix_ms(SystemTime::now()),
-                figures: Figures::of(&snapshot.total),
-            },
-            breaker: snapshot.breaker,
-            mode: snapshot.mode,
-            fleet: snapshot.fleet.on,
-            undelivered: snapshot.undelivered,
-            changed: self
-                .cache
-                .changes()
-                .last()
-                .map_or(0, |change| unix_ms(change.at)),
-            sites: snapshot.call_sites.iter().map(Site::of).collect(),
         }
     }
 }

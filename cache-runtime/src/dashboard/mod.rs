@@ -2,7 +2,13 @@
 
 mod access;
 mod feed;
+mod frame;
+mod minute;
+mod operation;
 mod page;
+mod past;
+mod process;
+mod reach;
 mod routes;
 
 use std::fmt;
@@ -18,17 +24,19 @@ use crate::cache::Cache;
 pub use access::{Access, Action};
 use feed::Feed;
 
-/// The dashboard of a cache, read-only: `.nest("/cache", cache_runtime::dashboard::router(cache))`.
+/// The dashboard of a cache, read-only: `.nest_service("/cache", cache_runtime::dashboard::router(cache))`.
 ///
-/// It shows functions, key templates, counters and times, and no key or value. Whoever reaches the route can read it: mount it where the
-/// metrics of the service are, or behind its authentication.
+/// It shows no key and no value, but more than counters: see [what a viewer sees](crate::guide::dashboard#what-a-viewer-sees). Whoever
+/// reaches the route can read it: mount it where the metrics of the service are, or behind its authentication.
+///
+/// `nest_service` serves `/cache` and `/cache/`; `nest`, only the first.
 ///
 /// ```
 /// # fn app() -> axum::Router {
 /// use axum::Router;
 /// use cache_runtime::{dashboard, global};
 ///
-/// Router::new().nest("/cache", dashboard::router(global().clone()))
+/// Router::new().nest_service("/cache", dashboard::router(global().clone()))
 /// # }
 /// ```
 pub fn router(cache: Cache) -> Router {
@@ -54,7 +62,7 @@ pub fn router(cache: Cache) -> Router {
 ///         (_, None) => Access::Unauthenticated,
 ///     }
 /// });
-/// Router::new().nest("/cache", dashboard.into_router())
+/// Router::new().nest_service("/cache", dashboard.into_router())
 /// # }
 /// ```
 pub struct Dashboard {
@@ -81,6 +89,9 @@ impl Dashboard {
     ///
     /// It is not asynchronous: what takes time, such as a look at a session, belongs in a middleware of the service, which leaves what it
     /// found in the extensions of the request.
+    ///
+    /// [`Action::View`] can be restricted by what a browser sends with every request, such as a cookie, and not by a bearer token: see
+    /// [the guide](crate::guide::dashboard#who-may-look).
     #[must_use]
     pub fn authorize(
         self,
@@ -97,16 +108,18 @@ impl Dashboard {
     /// | route | answers |
     /// | --- | --- |
     /// | `GET /` | the page |
-    /// | `GET /api/snapshot` | [`Cache::snapshot`], and how many requests were refused |
+    /// | `GET /api/snapshot` | [`Cache::snapshot`], how many requests were refused, and which process this is |
     /// | `GET /api/changes` | [`Cache::changes`] |
     /// | `GET /api/audit` | the key map of the program and the findings of the [`audit`](crate::audit()) |
     /// | `GET /api/doctor` | [`Cache::doctor`]; one look at a time, and at most one a second, for everyone |
     /// | `GET /api/history` | what was sent in the last 15 minutes, while somebody looked |
-    /// | `GET /api/events` | server-sent events: a frame each second |
+    /// | `GET /api/events` | server-sent events: a frame each second, for 10 seconds; the page then asks for more |
     /// | `POST /api/actions` | carries out an [`Action`], given as JSON |
     ///
     /// What changes something is refused without `content-type: application/json`, without the header `x-cache-dashboard`, which no form
     /// and no other site can send without being asked by the browser first, and where `sec-fetch-site` or `origin` tell of another site: with 403 or 415.
+    /// An invalidation that the store did not take, and that is queued, is answered with 202; what cannot be done in this process, such as
+    /// while it is [detached](crate::Mode::Detached), with 409.
     pub fn into_router(self) -> Router {
         let state = Arc::new(State {
             feed: Feed::new(self.cache.clone()),

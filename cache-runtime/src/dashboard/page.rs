@@ -53,4 +53,44 @@ mod tests {
         assert!(PLACES.iter().all(|place| PAGE.contains(place)));
         assert!(!STYLE.contains("{{") && !SCRIPT.contains("{{"));
     }
+
+    /// A colour by its name, as the light theme has it (0) or the dark one (1).
+    fn colour(name: &str, theme: usize) -> [f64; 3] {
+        let named = format!("--{name}: #");
+        let hex = STYLE.split(&named).nth(1 + theme).unwrap_or_default();
+        let hex = hex.split(';').next().unwrap_or_default();
+        let width = hex.len() / 3;
+        [0, 1, 2].map(|channel| {
+            let digits = hex.get(channel * width..(channel + 1) * width);
+            let digits = digits.unwrap_or_default().repeat(2 / width.max(1));
+            f64::from(u8::from_str_radix(&digits, 16).unwrap_or_default()) / 255.0
+        })
+    }
+
+    /// The relative luminance of WCAG 2.
+    fn luminance(colour: [f64; 3]) -> f64 {
+        let [red, green, blue] = colour.map(|channel| {
+            if channel <= 0.04045 {
+                channel / 12.92
+            } else {
+                ((channel + 0.055) / 1.055).powf(2.4)
+            }
+        });
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    #[test]
+    fn each_text_can_be_read_on_each_ground() {
+        for theme in [0, 1] {
+            for text in ["ink", "soft", "good", "bad", "warn"] {
+                for ground in ["panel", "ground"] {
+                    let mut both = [text, ground].map(|name| luminance(colour(name, theme)));
+                    both.sort_by(f64::total_cmp);
+                    let [dark, light] = both;
+                    let contrast = (light + 0.05) / (dark + 0.05);
+                    assert!(contrast >= 4.5, "{text} on {ground}, {theme}: {contrast}");
+                }
+            }
+        }
+    }
 }

@@ -2,33 +2,41 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Of;
+use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::request::Parts;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::access::is_own;
+use super::operation::carry_out;
+use super::process::Process;
 use super::{Action, State, page as document};
 use crate::audit::Severity;
-use crate::changes::Changed;
 use crate::doctor::Diagnosis;
-use crate::error::{CacheError, ErrorKind};
-use crate::key::Key;
+use crate::race::within;
 
 type Dashboard = Of<Arc<State>>;
 
 /// How long a diagnosis is shown again.
 const SHOWN_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long one stream of frames is. The page then asks for another: a viewer who may not look any more is sent nothing, and a
+/// service that is told to end waits no longer than this for those who look.
+const LONGEST_STREAM: Duration = Duration::from_secs(10);
+
+/// How long the page waits before it asks for another.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The last diagnosis, and when it was made. Whoever wants one waits for the look that is under way.
 #[derive(Default)]
@@ -42,7 +50,7 @@ fn view(state: &State, request: &Parts, look: impl FnOnce() -> Value) -> Respons
     }
 }
 
-fn fresh(body: Value) -> Response {
+pub(super) fn fresh(body: Value) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
@@ -57,7 +65,7 @@ pub(super) async fn snapshot(Of(state): Dashboard, request: Parts) -> Response {
     view(
         &state,
         &request,
-        || json!({ "snapshot": state.cache.snapshot(), "refused": state.refused() }),
+        || json!({ "snapshot": state.cache.snapshot(), "refused": state.refused(), "process": Process::own() }),
     )
 }
 
@@ -73,7 +81,11 @@ pub(super) async fn changes(Of(state): Dashboard, request: Parts) -> Response {
 }
 
 pub(super) async fn history(Of(state): Dashboard, request: Parts) -> Response {
-    view(&state, &request, || json!({ "past": state.feed.past() }))
+    view(
+        &state,
+        &request,
+        || json!({ "past": state.feed.past(), "process": Process::own() }),
+    )
 }
 
 pub(super) async fn audit(Of(state): Dashboard, request: Parts) -> Response {
@@ -119,124 +131,52 @@ pub(super) async fn events(Of(state): Dashboard, request: Parts) -> Response {
         let error = json!({ "error": "too many look at this dashboard; close another window" });
         return (StatusCode::SERVICE_UNAVAILABLE, Json(error)).into_response();
     };
-    let frames = stream::unfold(viewer, |mut viewer| async move {
-        let frame = viewer.next().await?;
+    let sites = json!(viewer.sites()).to_string();
+    let first = Event::default().event("sites").retry(AGAIN).data(sites);
+    let ends = Instant::now() + LONGEST_STREAM;
+    let frames = stream::unfold(viewer, move |mut viewer| async move {
+        let left = ends.checked_duration_since(Instant::now())?;
+        let frame = within(left, viewer.next()).await??;
         Some((Ok::<_, Infallible>(Event::default().data(frame)), viewer))
     });
-    Sse::new(frames)
-        .keep_alive(KeepAlive::default())
-        .into_response()
+    // For nginx, which would send it when there is enough of it.
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    let frames = stream::once(async { Ok(first) }).chain(frames);
+    (unbuffered, Sse::new(frames)).into_response()
 }
 
-pub(super) async fn act(Of(state): Dashboard, request: Parts, body: Bytes) -> Response {
-    let action = serde_json::from_slice::<Action>(&body);
+pub(super) async fn act(
+    Of(state): Dashboard,
+    request: Parts,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let action = match &body {
+        Ok(body) => serde_json::from_slice::<Action>(body).map_err(|error| {
+            let error = format!("no action of this dashboard: {error}");
+            (StatusCode::BAD_REQUEST, error)
+        }),
+        Err(rejection) => Err((rejection.status(), rejection.body_text())),
+    };
+    let asked = action.as_ref().unwrap_or(&Action::Unknown);
     // Refused and counted before anything is said of what was sent.
     if let Err(refusal) = is_own(&request) {
-        let action = action.unwrap_or(Action::View);
-        return state.refuse(&action, refusal).into_response();
+        return state.refuse(asked, refusal).into_response();
     }
-    let action = match action {
-        Ok(action) => action,
-        Err(error) => {
-            if let Err(refusal) = state.admit(&request, &Action::AdvanceEpoch) {
-                return refusal.into_response();
-            }
-            return wrong(&format!("no action of this dashboard: {error}"));
-        }
-    };
-    let by = match state.admit(&request, &action) {
+    let by = match state.admit(&request, asked) {
         Ok(by) => by,
         Err(refusal) => return refusal.into_response(),
     };
-    match carry_out(&state, &action, &by).await {
-        Ok(done) => fresh(json!({ "done": done })),
-        Err(Failure::Asked(error)) => wrong(&error),
-        Err(Failure::Cache(error)) => {
-            let error = json!({ "error": error.to_string() });
-            (StatusCode::BAD_GATEWAY, Json(error)).into_response()
-        }
-    }
-}
-
-fn wrong(error: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
-}
-
-/// Why an action was not carried out.
-enum Failure {
-    Asked(String),
-    Cache(CacheError),
-}
-
-impl From<CacheError> for Failure {
-    fn from(error: CacheError) -> Self {
-        Self::Cache(error)
-    }
-}
-
-/// Carries out what somebody may do; what came of it.
-async fn carry_out(state: &State, action: &Action, by: &str) -> Result<Value, Failure> {
-    let cache = &state.cache;
-    let key = |text: &str| Key::parse(text).map_err(|error| Failure::Asked(error.to_string()));
-    let what = match action {
-        Action::View => return Ok(Value::Null),
-        Action::Inspect { key: text } => {
-            let inspection = cache.inspect(&key(text)?).await?;
-            return Ok(json!(inspection));
-        }
-        Action::Reveal { key: text } => {
-            let value = cache.reveal(&key(text)?).await?;
-            // That it was seen is kept; not which.
-            let what = Changed::Controlled {
-                action: "a value was looked at".to_owned(),
-            };
-            cache.inner.changes.note(what, Some(by));
-            return Ok(match value {
-                Some(value) => json!({ "value": value }),
-                None => {
-                    json!({ "value": null, "why": "there is none, or it cannot be decoded here" })
-                }
-            });
-        }
-        Action::Census => return Ok(json!(cache.census().await?)),
-        Action::Switch { on } => {
-            cache.set_mode_for(Action::mode(*on), Some(by))?;
-            return Ok(json!(cache.mode()));
-        }
-        Action::SwitchFleet { on } => {
-            cache.switch_fleet(*on, by).await?;
-            return Ok(json!(Action::mode(*on)));
-        }
-        Action::SwitchTemplate { template, on } => {
-            let switched = cache.switch_template(template, *on, by).await;
-            switched.map_err(|error| match error.kind() {
-                ErrorKind::Rejected => Failure::Asked(error.to_string()),
-                _ => Failure::Cache(error),
-            })?;
-            return Ok(json!(Action::mode(*on)));
-        }
-        Action::InvalidateKey { key: text } => {
-            cache.invalidate(&key(text)?).await?;
-            "a key was invalidated"
-        }
-        Action::InvalidateTag { tag } => {
-            cache.invalidate_tag(&key(tag)?).await?;
-            "a tag was invalidated"
-        }
-        Action::InvalidateUnder { prefix } => {
-            let under = prefix.trim_end_matches('*').trim_end_matches(':');
-            cache.invalidate_pattern(&key(under)?).await?;
-            "all keys that begin alike were invalidated"
-        }
-        Action::AdvanceEpoch => {
-            cache.advance_epoch().await?;
-            "the epoch was advanced"
-        }
+    let action = match action {
+        Ok(action) => action,
+        Err((status, error)) => return (status, Json(json!({ "error": error }))).into_response(),
     };
-    // Not which: the record is shown to whoever may look.
-    let what = Changed::Controlled {
-        action: what.to_owned(),
-    };
-    cache.inner.changes.note(what, Some(by));
-    Ok(json!("done"))
+    let is_change = action.is_change();
+    let doing = async move { carry_out(&state, &action, &by).await.into_response() };
+    if !is_change {
+        return doing.await;
+    }
+    // In a task: a viewer who goes away meanwhile does not cut it off half-way.
+    let doing = tokio::spawn(doing.in_current_span());
+    let failed = StatusCode::INTERNAL_SERVER_ERROR;
+    doing.await.unwrap_or_else(|_| failed.into_response())
 }

@@ -161,6 +161,22 @@ const fn is_reserved(byte: u8) -> bool {
     )
 }
 
+/// How long an escape at the beginning of this text is: `%3A`, `%n`, `%s` in front of another of these two, `%h` and a hash.
+fn escape_at(text: &str) -> Option<usize> {
+    let after = text.strip_prefix('%')?.as_bytes();
+    let marks_option = |bytes: &[u8]| matches!(bytes, [b'%', b'n' | b's', ..]);
+    let is_upper_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
+    let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match after {
+        [b'n', ..] => Some(2),
+        [b's', inner @ ..] if marks_option(inner) => Some(2),
+        [b'h', hash @ ..] if hash.len() >= 32 && hash.iter().take(32).all(is_lower_hex) => Some(34),
+        // What is escaped is ASCII: a reserved character, or one that stands between two parts.
+        [b'0'..=b'7', low, ..] if is_upper_hex(low) => Some(3),
+        _ => None,
+    }
+}
+
 /// Receives a key: literal text and parts, in order.
 ///
 /// What `#[derive(CacheKey)]` and the attributes write into; needed by hand only for a [`CacheKey`] of one's own.
@@ -410,12 +426,12 @@ impl Key {
     }
 
     /// A key as it stands in the store, without the namespace and the epoch in front: what [`as_str`](Self::as_str) tells, or a person
-    /// types.
+    /// types. What any template can render to is taken, and nothing else.
     ///
     /// # Errors
     ///
-    /// Where no key is written like that: empty, longer than 1024 bytes, with an empty segment, a space, a control character, or one of
-    /// ``*?[]{}<>\``, which keys [escape](crate::guide::keys).
+    /// Where no key is written like that: with a space, an ASCII control character or one of ``*?[]{}\``, which keys
+    /// [escape](crate::guide::keys), or with a `%` that begins none of their escapes.
     ///
     /// ```
     /// use cache_runtime::Key;
@@ -427,25 +443,29 @@ impl Key {
     /// # Ok(()) }
     /// ```
     pub fn parse(text: &str) -> Result<Self, ParseKeyError> {
-        let is_foreign = |c: char| c.is_control() || c.is_whitespace() || "*?[]{}<>\\".contains(c);
-        if text.is_empty() {
-            Err(ParseKeyError("a key is not empty".to_owned()))
-        } else if text.len() > 1024 {
-            Err(ParseKeyError("a key is at most 1024 bytes long".to_owned()))
-        } else if text.split(':').any(str::is_empty) {
-            Err(ParseKeyError(format!(
-                "`{text}` has an empty segment: nothing stands on one side of a `:`"
-            )))
-        } else if let Some(c) = text.chars().find(|c| is_foreign(*c)) {
-            Err(ParseKeyError(format!(
-                "no key holds {c:?} as it is: write it as it stands in the store, escaped by `%`"
-            )))
-        } else {
-            Ok(Self {
-                text: text.to_owned(),
-                template: text.to_owned(),
-            })
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            rest = match escape_at(rest) {
+                Some(escape) => rest.get(escape..).unwrap_or_default(),
+                None if c == '%' => {
+                    let shown: String = rest.chars().take(3).collect();
+                    return Err(ParseKeyError(format!(
+                        "no key holds `{shown}`: a `%` of a value is written `%25`"
+                    )));
+                }
+                None if c != ':' && u8::try_from(c).is_ok_and(is_reserved) => {
+                    let code = u32::from(c);
+                    return Err(ParseKeyError(format!(
+                        "no key holds {c:?} as it is: in a key it is written `%{code:02X}`"
+                    )));
+                }
+                None => rest.get(c.len_utf8()..).unwrap_or_default(),
+            };
         }
+        Ok(Self {
+            text: text.to_owned(),
+            template: text.to_owned(),
+        })
     }
 
     /// What another key renders to, for a log or a test.
@@ -536,6 +556,8 @@ impl fmt::Debug for RenderedKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn render(write: impl FnOnce(&mut KeyWriter)) -> String {
@@ -597,5 +619,112 @@ mod tests {
             render(|k| k.part("x".repeat(MAX_PART_LEN).as_str())).len(),
             MAX_PART_LEN
         );
+    }
+
+    /// Whatever stands in the arguments.
+    fn any_part() -> impl Strategy<Value = Option<Option<String>>> {
+        let odd = [
+            "", "<b>", "\u{3000}", "\u{85}", "\u{9f}", "\0", "%n", "%s", "%t:", ":", "*", "a b",
+            "é", "-", "%25",
+        ];
+        let odd = prop::collection::vec(prop::sample::select(odd.to_vec()), 0..4);
+        let text = prop_oneof![
+            4 => odd.prop_map(|texts| texts.concat()),
+            2 => any::<String>(),
+            1 => any::<String>().prop_map(|text| text.repeat(200)),
+        ];
+        prop::option::of(prop::option::of(text))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_rendered_is_parsed(a in any_part(), b in any_part(), c in any_part(), delimiter in 0x21..0x7f_u8) {
+            prop_assume!(!is_reserved(delimiter));
+            let between = char::from(delimiter).to_string();
+            let rendered = render(|k| {
+                k.part(&a);
+                k.literal(":<x>:");
+                k.part_before(&b, delimiter);
+                k.literal(&between);
+                k.part_hashed(&c);
+                k.literal(":");
+                k.part(&c);
+            });
+            let parsed = Key::parse(&rendered);
+            prop_assert_eq!(parsed.as_ref().map(Key::as_str), Ok(&*rendered));
+        }
+
+        /// And nothing else: a text of plain parts and escapes is what those parts render to.
+        #[test]
+        fn what_is_parsed_could_have_been_rendered(texts in prop::collection::vec(
+            prop::sample::select(vec!["%", "n", "s", "h", "t", "3", "A", "a", "8", ":", "*", "{", "é", "0123456789abcdef"]), 0..8,
+        )) {
+            let text = texts.concat();
+            if let Ok(key) = Key::parse(&text) {
+                let mut written = String::new();
+                let mut rest = key.as_str();
+                while let Some(c) = rest.chars().next() {
+                    let escape = escape_at(rest).unwrap_or_default();
+                    let hex = (escape == 3).then(|| u8::from_str_radix(&rest[1..3], 16).ok()).flatten();
+                    let piece = match hex {
+                        Some(byte) => render(|k| k.part_before(&char::from(byte), byte)),
+                        None if escape > 0 => rest[..escape].to_owned(),
+                        None => render(|k| if c == ':' { k.literal(":") } else { k.part(&c) }),
+                    };
+                    prop_assert!(rest.starts_with(&piece), "{rest}: {piece}");
+                    rest = &rest[piece.len()..];
+                    written.push_str(&piece);
+                }
+                prop_assert_eq!(written, text);
+            }
+        }
+    }
+
+    #[test]
+    fn each_character_is_parsed_that_a_part_leaves_as_it_is() {
+        for c in (0..=0x3fff).filter_map(char::from_u32) {
+            let text = c.to_string();
+            let is_plain = c == ':' || render(|k| k.part(&c)) == text;
+            assert_eq!(Key::parse(&text).is_ok(), is_plain, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_template_renders_to_is_refused() {
+        let hash = "0".repeat(31);
+        let short = format!("%h{hash}");
+        let upper = format!("%h{hash}A");
+        for text in [
+            "%t:user:1",
+            "%switch",
+            "%",
+            "%s",
+            "%s1",
+            "%3a",
+            "%3",
+            "%C3",
+            "user:%zz",
+            &short,
+            &upper,
+            "user:*",
+            "a b",
+        ] {
+            assert!(Key::parse(text).is_err(), "{text}");
+        }
+        for text in [
+            "",
+            "user:",
+            "a::b",
+            "%n",
+            "%s%n",
+            "%s%s%n",
+            "%3A",
+            "%2D",
+            &format!("%h{hash}a"),
+        ] {
+            assert_eq!(Key::parse(text).map(|key| key.text), Ok(text.to_owned()));
+        }
     }
 }

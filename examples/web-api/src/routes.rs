@@ -55,7 +55,7 @@ pub fn router(state: AppState, dashboard_token: Option<String>) -> Router {
             "/metrics",
             get(metrics::show).with_state(metrics::Metrics::new()),
         )
-        .nest("/cache", dashboard(dashboard_token))
+        .nest_service("/cache", dashboard(dashboard_token))
 }
 
 /// The cache's dashboard: everyone may look, and who has the token may act.

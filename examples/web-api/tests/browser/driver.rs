@@ -131,29 +131,55 @@ impl Driver {
         let Some(id) = found[ELEMENT].as_str() else {
             bail!("no element `{selector}`");
         };
-        Ok(format!("/element/{id}"))
+        Ok(id.to_owned())
     }
 
     /// As with a mouse: what is covered or hidden cannot be clicked.
     pub(crate) async fn click(&self, selector: &str) -> anyhow::Result<()> {
         let element = self.element(selector).await?;
-        self.post(&format!("{element}/click"), json!({})).await?;
+        self.post(&format!("/element/{element}/click"), json!({}))
+            .await?;
+        Ok(())
+    }
+
+    /// As with a mouse that is held down for so long.
+    pub(crate) async fn hold(&self, selector: &str, long: Duration) -> anyhow::Result<()> {
+        let centre =
+            format!("document.querySelector('{selector}').scrollIntoView({{block: 'center'}})");
+        self.run(&centre).await?;
+        let element = self.element(selector).await?;
+        let milliseconds = u64::try_from(long.as_millis())?;
+        let actions = json!([
+            { "type": "pointerMove", "duration": 0, "origin": { ELEMENT: element }, "x": 0, "y": 0 },
+            { "type": "pointerDown", "button": 0 },
+            { "type": "pause", "duration": milliseconds },
+            { "type": "pointerUp", "button": 0 },
+        ]);
+        let mouse = json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions });
+        self.post("/actions", json!({ "actions": [mouse] })).await?;
         Ok(())
     }
 
     pub(crate) async fn press_enter(&self, selector: &str) -> anyhow::Result<()> {
         let element = self.element(selector).await?;
-        self.post(&format!("{element}/value"), json!({ "text": ENTER }))
-            .await?;
+        self.post(
+            &format!("/element/{element}/value"),
+            json!({ "text": ENTER }),
+        )
+        .await?;
         Ok(())
     }
 
     /// Writes this in the place of what stood there.
     pub(crate) async fn write(&self, selector: &str, text: &str) -> anyhow::Result<()> {
         let element = self.element(selector).await?;
-        self.post(&format!("{element}/clear"), json!({})).await?;
-        self.post(&format!("{element}/value"), json!({ "text": text }))
+        self.post(&format!("/element/{element}/clear"), json!({}))
             .await?;
+        self.post(
+            &format!("/element/{element}/value"),
+            json!({ "text": text }),
+        )
+        .await?;
         Ok(())
     }
 

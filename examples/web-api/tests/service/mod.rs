@@ -1,5 +1,6 @@
 //! The service and its database, within the test.
 
+use axum::Router;
 use cache_runtime::{Cache, CacheConfig};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -18,7 +19,17 @@ pub(crate) struct Service {
 
 impl Service {
     /// Serves 200 users on a free port, with the cache of this process.
+    #[allow(dead_code, reason = "not by each of the tests that share this")]
     pub(crate) async fn start(config: CacheConfig, token: &str) -> anyhow::Result<Self> {
+        Self::start_behind(config, token, |routes| routes).await
+    }
+
+    /// The same, with something in front of it.
+    pub(crate) async fn start_behind(
+        config: CacheConfig,
+        token: &str,
+        in_front: impl FnOnce(Router) -> Router,
+    ) -> anyhow::Result<Self> {
         cache_runtime::install(Cache::new(config)?)?;
         let directory = tempfile::tempdir()?;
         let database = Database::open(&directory.path().join("test.sqlite"), 2).await?;
@@ -29,7 +40,7 @@ impl Service {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let serving = axum::serve(listener, router(state, Some(token.to_owned())));
+        let serving = axum::serve(listener, in_front(router(state, Some(token.to_owned()))));
         Ok(Self {
             address,
             serving: tokio::spawn(serving.into_future()),
