@@ -96,17 +96,12 @@ async fn the_user_of_the_guide_may_do_all_that_the_cache_does() {
     assert_eq!(diagnosis.verdict(), Verdict::Ok, "{diagnosis}");
 
     // What is put back, and dated.
-    for lost in [
-        &["DEL", "cache:%switch"][..],
-        &["HSET", "cache:%switch", "mode", "off"],
-    ] {
-        let _: u64 = server.ask(lost);
-        eventually("the record", async || {
-            let changed: Option<String> = server.ask(&["HGET", "cache:%switch", "changed"]);
-            changed.is_some()
-        })
-        .await;
-    }
+    let dated = || server.ask::<Option<String>>(&["HGET", "cache:%switch", "changed"]);
+    let before = dated();
+    let _: u64 = server.ask(&["DEL", "cache:%switch"]);
+    eventually("it is put back", async || dated() == before).await;
+    let _: u64 = server.ask(&["HSET", "cache:%switch", "mode", "off"]);
+    eventually("it is dated", async || dated() > before).await;
     eventually("the switch", async || cache.mode() == Mode::Off).await;
     assert!(cache.shutdown(Duration::from_secs(10)).await.is_ok());
 

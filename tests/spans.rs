@@ -31,7 +31,19 @@ async fn change(cache: &Cache, id: u64) {
 
 /// Each span, as a line: its name, what it stands in or follows from, its fields, and those of the events in it. Warnings, likewise.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct Told {
+    lines: Arc<Mutex<Vec<String>>>,
+    /// The names of those that are open.
+    open: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Told {
+    /// How many are open whose name begins so.
+    fn open(&self, name: &str) -> usize {
+        let open = self.open.lock().expect("no panic");
+        open.iter().filter(|open| open.starts_with(name)).count()
+    }
+}
 
 struct Line(String);
 
@@ -49,7 +61,9 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let span = context.span(id).expect("it is new");
         let within = span.parent().map_or("nothing", |parent| parent.name());
-        let mut line = Line(format!("{} in={within}", attributes.metadata().name()));
+        let name = attributes.metadata().name();
+        self.open.lock().expect("no panic").push(name);
+        let mut line = Line(format!("{name} in={within}"));
         attributes.record(&mut line);
         span.extensions_mut().insert(line);
     }
@@ -74,7 +88,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
         if *event.metadata().level() == tracing::Level::WARN {
             let mut line = Line("warning".to_owned());
             event.record(&mut line);
-            self.0.lock().expect("no panic").push(line.0);
+            self.lines.lock().expect("no panic").push(line.0);
         }
         if let Some(span) = context.event_span(event)
             && let Some(line) = span.extensions_mut().get_mut::<Line>()
@@ -86,20 +100,33 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id).expect("it closes");
         if let Some(line) = span.extensions().get::<Line>() {
-            self.0.lock().expect("no panic").push(line.0.clone());
+            self.lines.lock().expect("no panic").push(line.0.clone());
+        }
+        let mut open = self.open.lock().expect("no panic");
+        if let Some(at) = open.iter().position(|name| *name == span.name()) {
+            open.swap_remove(at);
         }
     }
 }
 
-/// The spans of ours that `call` has.
+/// The spans of ours that `call` has, once all of them have ended.
 async fn spans(level: LevelFilter, call: impl Future<Output = ()>) -> Vec<String> {
+    spans_of(level, |_| call).await
+}
+
+/// The same of a call that looks at what is open.
+async fn spans_of<F: Future<Output = ()>>(
+    level: LevelFilter,
+    call: impl FnOnce(Told) -> F,
+) -> Vec<String> {
     let told = Told::default();
     let subscriber = Registry::default().with(told.clone().with_filter(level));
     // Of the thread, and so of its tasks.
     let guard = tracing::subscriber::set_default(subscriber);
-    call.await;
+    call(told.clone()).await;
+    eventually("all have ended", async || told.open("cache.") == 0).await;
     drop(guard);
-    let mut lines = told.0.lock().expect("no panic");
+    let mut lines = told.lines.lock().expect("no panic");
     lines.retain(|line| line.starts_with("cache.") || line.starts_with("warning"));
     std::mem::take(&mut lines)
 }
@@ -288,8 +315,6 @@ async fn what_goes_on_without_its_caller_follows_from_him() {
             since.fills + since.verified + since.mismatches == 1
         })
         .await;
-        // The load tells that it has ended after that.
-        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     let lines = spans(LevelFilter::INFO, call(1, "a fill")).await;
     assert_eq!(count(&lines, &["cache.load in=caller"]), 1, "{lines:#?}");
@@ -347,21 +372,24 @@ fn age_told(lines: &[String], template: &str) -> f64 {
 #[tokio::test]
 async fn a_wait_for_another_is_told_with_its_looks() {
     let server = RedisServer::start();
-    let [here, there] = [(); 2].map(|()| Cache::new(redis(&server)).expect("a cache"));
+    let patient = || redis(&server).wait(Duration::from_secs(60));
+    let [here, there] = [(); 2].map(|()| Cache::new(patient()).expect("a cache"));
     let key = &Key::of("spans").part("waited");
     let policy = Policy::new(Duration::from_secs(60));
-    let slow = || async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok::<u64, ()>(1)
-    };
-    let lines = spans(LevelFilter::INFO, async {
-        let leading = here.get_or_load(key, policy, slow);
+    let lines = spans_of(LevelFilter::INFO, |told| async move {
+        let load = || async {
+            let waited = "both wait, and one looks";
+            eventually(waited, async || told.open("cache.wait") == 2).await;
+            Ok::<u64, ()>(1)
+        };
+        let leading = here.get_or_load(key, policy, load);
         let waiting = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let waits = [&here, &there].map(|cache| cache.get_or_load(key, policy, slow));
+            eventually("it loads", async || told.open("cache.load") == 1).await;
+            let waits = [&here, &there].map(|cache| cache.get_or_load(key, policy, load));
             futures_util::future::join_all(waits).await;
         };
-        futures_util::future::join(leading, waiting).await;
+        let (led, ()) = futures_util::future::join(leading, waiting).await;
+        assert_eq!(led, Ok(1));
         let found = here.get::<u64>(key, policy).await;
         assert_eq!(found.expect("an answer"), Some(1));
     })

@@ -287,15 +287,26 @@ impl Cache {
             return Ok(None);
         }
         let tally = Tally::new(inner, At::Cache);
+        let counted = Counted::new(tally);
+        let mut left = inner.settings.store_budget;
         if !inner.knows_fleet() {
-            let learning = inner.learn_fleet(At::Cache, inner.settings.store_budget);
-            let learned = Box::pin(learning).await;
-            if !learned.inspect_err(|error| tally.add_error(error))? {
-                return Ok(None);
+            let budget = Budget::of(left);
+            let learned = Box::pin(inner.learn_fleet(At::Cache, left)).await;
+            left = budget.left();
+            match learned {
+                Ok(true) => {}
+                Ok(false) => {
+                    counted.ends_uncounted();
+                    return Ok(None);
+                }
+                Err(error) => {
+                    tally.add_error(&error);
+                    counted.ends_as(Count::unanswered);
+                    return Err(error.at(key.template()));
+                }
             }
         }
-        let counted = Counted::new(tally);
-        let found = self.find::<T, C>(key, policy, tally).await;
+        let found = self.find::<T, C>(key, policy, tally, left).await;
         let is_found = matches!(found, Ok(Some(_)));
         counted.ends_as(if is_found {
             Count::hits
@@ -311,6 +322,7 @@ impl Cache {
         key: &(impl CacheKey + ?Sized),
         policy: Policy,
         tally: Tally<'_>,
+        budget: Duration,
     ) -> Result<Option<Option<T>>, CacheError> {
         let rendered = self.render(key);
         if self.inner.recovery.concerns(&rendered) {
@@ -320,9 +332,7 @@ impl Cache {
         if transaction::holds(&self.inner, &rendered) {
             return Ok(None);
         }
-        let reply = self
-            .step(key, &rendered, Step::Read, Duration::ZERO)
-            .await?;
+        let reply = self.look(key, &rendered, budget).await?;
         let Reply::Hit(_, payload) = reply else {
             return Ok(None);
         };
@@ -669,14 +679,13 @@ impl Cache {
         self.inner.render(|writer| key.write_key(writer))
     }
 
-    async fn step(
+    async fn look(
         &self,
         key: &(impl CacheKey + ?Sized),
         rendered: &RenderedKey,
-        step: Step<Payload>,
-        ttl: Duration,
+        budget: Duration,
     ) -> Result<Reply<Payload>, CacheError> {
-        let budget = Budget::of(self.inner.settings.store_budget);
+        let (step, ttl, budget) = (Step::Read, Duration::ZERO, Budget::of(budget));
         spans::step(&self.inner.store, At::Cache, rendered, step, ttl, budget)
             .await
             .map_err(|error| {

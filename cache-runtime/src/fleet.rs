@@ -59,13 +59,15 @@ impl Inner {
     ///
     /// 1. The task asks for the record, and is answered.
     /// 2. The switch is thrown in this process, and obeyed.
-    /// 3. The task comes to obey what it was answered.
+    /// 3. The task comes to obey what it was answered. Undated, as a person may have written it, it tells nothing of its age: it is obeyed
+    ///    only where nothing else has become known since it was asked for, which is `before`.
     #[cfg(feature = "redis")]
-    pub(crate) fn obey(self: &Arc<Self>, record: Record) {
+    fn obey(self: &Arc<Self>, record: Record, before: &Record) {
         // Nothing that could fail.
         let _ = self.change_fleet(|known| {
-            let is_newer = known.is_newer_than(Some(&record));
-            Ok(if is_newer { known } else { record })
+            let is_overtaken = known != *before && record.changed <= known.changed;
+            let is_older = is_overtaken || known.is_newer_than(Some(&record));
+            Ok(if is_older { known } else { record })
         });
     }
 
@@ -210,9 +212,29 @@ impl Cache {
             );
             return Err(CacheError::because(ErrorKind::Rejected, error));
         }
+        self.learn_what_is_off().await?;
         let known = lock(&self.inner.following.known).fleet.clone();
         for spelled in known.spelled(template) {
             self.throw(on, by, Some(spelled)).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is off in the fleet, for one who is about to change that.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(clippy::unused_async, reason = "the embedded store does not wait")
+    )]
+    async fn learn_what_is_off(&self) -> Result<(), CacheError> {
+        let inner = &self.inner;
+        inner.read_fleet().await?;
+        #[cfg(feature = "redis")]
+        if let Store::Redis(_) = &inner.store
+            && inner.known_fleet().changed.is_none()
+        {
+            // Or it was lost just now, while the fleet is off: what is thrown then is newer than what the others know.
+            inner.until_put_back().await;
+            inner.read_fleet().await?;
         }
         Ok(())
     }
@@ -239,11 +261,11 @@ impl Cache {
             #[cfg(feature = "redis")]
             Store::Redis(store) => {
                 inner.follow_fleet();
-                let known = lock(&inner.following.known).clone();
+                let known = inner.known_fleet();
                 let record = store.throw(on, &by, template, &known).await?;
                 // Damaged on its way: the task reads it again.
                 let record = record.ok_or_else(|| CacheError::new(ErrorKind::Garbled))?;
-                inner.obey(record);
+                inner.obey(record, &known);
                 Ok(())
             }
         }

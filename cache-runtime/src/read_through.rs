@@ -64,6 +64,8 @@ pub(crate) struct Call<'a> {
     counted: Counted<'a>,
     /// What was asked for when it began.
     asked: Asked,
+    /// Whether it turned out that the fleet is off: it is the plain call then.
+    is_off: bool,
     /// Whether a hit is to be held against its source.
     verifies: bool,
     /// The hit that is.
@@ -115,6 +117,7 @@ impl<'a> Call<'a> {
             tally,
             counted: Counted::new(tally),
             asked,
+            is_off: false,
             verifies: false,
             to_verify: None,
             life: None,
@@ -214,12 +217,12 @@ impl<'a> Call<'a> {
         let learning = self.inner.learn_fleet(at, self.budget);
         let learned = Box::pin(spans::fleet(at, &self.key, learning)).await;
         self.budget = budget.left();
-        if self.or_bypass(learned)? {
-            return Ok(());
+        self.is_off = !self.or_bypass(learned)?;
+        if self.is_off {
+            // Counted as nothing, as if it had begun when this was known.
+            return Err(Count::bypasses_asked);
         }
-        // As if it had begun when this was known: the plain call.
-        self.counted.ends_uncounted();
-        Err(Count::bypasses_asked)
+        Ok(())
     }
 
     /// Reads the slot, and those of the tags along with it.

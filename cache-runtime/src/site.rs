@@ -233,14 +233,3 @@ pub(crate) fn name_of<T>() -> Option<&'static str> {
     let name = type_name::<T>();
     (!name.contains(type_name::<Unnamed>())).then_some(name)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_call_site_of_the_program_has_no_place() {
-        let site = CallSite::new("nowhere", ("lib.rs", 1), Effect::Invalidates, &[]);
-        assert!(site.index() >= call_sites().count());
-    }
-}

@@ -1,11 +1,14 @@
 //! How a process follows: what it sees, from when on, and on which runtime.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, Changed, Key, Mode, Policy, invalidates};
+use cache_runtime::{
+    Cache, CacheConfig, Changed, Key, Mode, Policy, cached, invalidates, only_cached, refresh,
+};
 use cache_tests::{RedisServer, eventually};
 
 use super::{
@@ -87,10 +90,11 @@ async fn a_process_that_starts_while_the_fleet_is_off_is_off_from_its_first_call
     };
     assert_eq!(late.get_or_load(&key, policy, load).await, Ok(2));
     assert_eq!((runs.get(), late.mode()), (1, Mode::Off));
+    let stats = late.stats();
     assert_eq!(
-        late.stats().calls(),
-        0,
-        "not counted, as plain calls are not"
+        (stats.calls(), stats.loads),
+        (0, 0),
+        "a plain call: {stats:?}"
     );
     let late = starting(&server);
     assert_eq!(late.get::<u8>(&key, policy).await.ok(), Some(None));
@@ -98,6 +102,31 @@ async fn a_process_that_starts_while_the_fleet_is_off_is_off_from_its_first_call
     let late = starting(&server);
     followed(1, &late).await;
     assert_eq!((late.mode(), late.stats().hits), (Mode::Off, 0));
+    let late = starting(&server);
+    assert_eq!(only_cached(followed(1, &late)).await, None);
+    assert_eq!((late.mode(), late.stats().unanswered), (Mode::Off, 1));
+    let late = starting(&server);
+    refresh(followed(1, &late)).await;
+    let stats = late.stats();
+    assert_eq!((stats.calls(), stats.invalidations), (0, 0), "{stats:?}");
+    // More keys than are looked at in one go.
+    let ids: Vec<u64> = (0..3000).collect();
+    for id in [1, 2999] {
+        first.switch_fleet(true, "ada").await.expect("thrown");
+        many(&[id], &first).await;
+        throw(&first, false).await;
+    }
+    let late = starting(&server);
+    assert_eq!(many(&ids, &late).await.len(), 3000);
+    let stats = late.stats();
+    assert_eq!((stats.calls(), stats.loads), (0, 0), "{stats:?}");
+    assert_eq!((stats.fills, late.mode()), (0, Mode::Off));
+}
+
+#[cached(key = "many:<id>", ttl = "1h", batch(id in ids), cache = cache, skip(cache))]
+async fn many(ids: &[u64], cache: &Cache) -> HashMap<u64, u64> {
+    let _ = cache;
+    ids.iter().map(|id| (*id, *id)).collect()
 }
 
 /// One that never loads, and one that comes back from where nothing was followed.

@@ -1,9 +1,11 @@
 //! What becomes of the switch where Redis loses it, or is gone.
 
 use cache_runtime::{ErrorKind, Mode};
-use cache_tests::RedisServer;
+use cache_tests::{RedisServer, eventually};
 
-use super::{RECORD, process, read, starting, throw, until, until_field};
+use super::{
+    RECORD, field, process, read, starting, throw, until, until_field, until_templates_are_off,
+};
 
 #[tokio::test]
 async fn what_redis_loses_is_put_back() {
@@ -40,17 +42,43 @@ async fn what_was_lost_is_not_undone_by_what_is_thrown_next() {
         let _: () = server.ask(&["DEL", RECORD]);
         let thrown = ours.switch_template("followed:<id>", on, "grace").await;
         thrown.expect("thrown");
-        assert_eq!(super::field(&server, "mode").as_deref(), Some("off"));
+        assert_eq!(field(&server, "mode").as_deref(), Some("off"));
         assert_eq!(ours.fleet().templates_off.len(), usize::from(!on));
         assert_eq!(ours.fleet().thrown.by.as_deref(), Some("ada"));
     }
-    // A process that knows nothing of it, on a server whose clock is behind.
+    // By a process that knows nothing of it.
+    let _: () = server.ask(&["DEL", RECORD]);
+    let late = starting(&server);
+    let thrown = late.switch_template("followed:<id>", false, "grace").await;
+    thrown.expect("thrown");
+    assert_eq!(late.mode(), Mode::Off);
+    until_templates_are_off(&ours, 1).await;
+    assert_eq!((ours.mode(), theirs.mode()), (Mode::Off, Mode::Off));
+}
+
+/// Whatever the clock of the server says: what was thrown last is in force.
+#[tokio::test]
+async fn a_clock_that_is_behind_does_not_undo_what_is_thrown() {
+    let server = RedisServer::start();
+    let ours = process(&server).await;
+    let ahead = "88888888888888";
+    let _: u64 = server.ask(&["HSET", RECORD, "mode", "on", "changed", ahead]);
+    throw(&ours, false).await;
+    assert!(field(&server, "changed").is_some_and(|changed| &*changed > ahead));
+    // Lost while it is on, and put back: who knows nothing throws it after that.
     throw(&ours, true).await;
-    until(&theirs, Mode::On).await;
     let _: () = server.ask(&["DEL", RECORD]);
     until_field(&server, "mode", "on").await;
     throw(&starting(&server), false).await;
     until(&ours, Mode::Off).await;
+    // By hand, on a server that has lost it.
+    let _: u64 = server.ask(&["DEL", RECORD]);
+    let _: u64 = server.ask(&["HSET", RECORD, "mode", "on", "by", "the operator"]);
+    until(&ours, Mode::On).await;
+    eventually("it is dated after that", async || {
+        field(&server, "changed").is_some_and(|changed| &*changed > ahead)
+    })
+    .await;
 }
 
 /// An empty name is no name of the fleet.
@@ -61,7 +89,7 @@ async fn no_template_is_the_fleet() {
     throw(&cache, false).await;
     for (template, on) in [("", true), ("", false), ("mode", true)] {
         let _ = cache.switch_template(template, on, "mallory").await;
-        assert_eq!(super::field(&server, "mode").as_deref(), Some("off"));
+        assert_eq!(field(&server, "mode").as_deref(), Some("off"));
         assert!(!cache.fleet().on);
     }
 }

@@ -104,7 +104,7 @@ impl Inner {
                 return;
             };
             // It would read nothing, and be in the place of one that does.
-            if store.is_out_of_place() || self.switch.own() == Mode::Detached {
+            if self.switch.own() == Mode::Detached || store.is_out_of_place() {
                 return;
             }
             self.following.is_seen_to();
@@ -129,7 +129,8 @@ impl Inner {
     ///
     /// # Errors
     ///
-    /// When the store does not answer within the budget. A record that cannot be read, or must not be, is none: that is told of in the log.
+    /// When the store does not answer within the budget, or refuses everything, as one that is loading. A record that cannot be read, or must
+    /// not be, is none: the task that follows tells of that.
     #[cfg_attr(
         not(feature = "redis"),
         allow(
@@ -145,15 +146,25 @@ impl Inner {
     ) -> Result<bool, CacheError> {
         #[cfg(feature = "redis")]
         if let Store::Redis(store) = &self.store {
-            match store.fleet_within(budget).await {
-                Ok(Some(found)) => self.obey(found),
-                Ok(None) => {}
-                Err(error) if error.kind() == ErrorKind::Rejected => {}
-                Err(error) => return Err(error),
+            let known = self.known_fleet();
+            if let Ok(Some(found)) = store.fleet_within(budget).await? {
+                self.obey(found, &known);
             }
             self.following.is_known.store(true, Ordering::Relaxed);
         }
         Ok(self.admits(at))
+    }
+
+    /// What this process knows of the record.
+    #[cfg(feature = "redis")]
+    pub(crate) fn known_fleet(&self) -> Record {
+        lock(&self.following.known).clone()
+    }
+
+    /// Waits as long as the other processes take at most to put back what was lost.
+    #[cfg(feature = "redis")]
+    pub(super) async fn until_put_back(&self) {
+        timer::sleep(INTERVAL + INTERVAL / 5).await;
     }
 
     /// Begins to follow anew, or ends to, with the mode of this process.
@@ -174,22 +185,23 @@ impl Inner {
     pub(crate) async fn read_fleet(self: &Arc<Self>) -> Result<(), CacheError> {
         #[cfg(feature = "redis")]
         if let Store::Redis(store) = &self.store {
-            let found = store.fleet().await?;
-            let known = lock(&self.following.known).clone();
+            let known = self.known_fleet();
+            let found = store.fleet().await??;
             let stands = match found {
                 found if known.is_newer_than(found.as_ref()) => store.restore(&known).await?,
-                Some(found) if known.is_undated(&found) => {
-                    let before = &known.fleet;
-                    let was_thrown = found.fleet.on != before.on
-                        && found.fleet.thrown.since == before.thrown.since;
-                    // Before it is dated, which a server may refuse.
-                    self.obey(found.clone());
-                    store.date(&found, was_thrown).await?
-                }
+                Some(found) if known.is_undated(&found) => match store.date(&found, &known).await {
+                    Ok(dated) => dated,
+                    // It will not be dated by this process, and holds all the same.
+                    Err(error) if error.kind() == ErrorKind::Rejected => {
+                        self.obey(found, &known);
+                        return Err(error);
+                    }
+                    Err(error) => return Err(error),
+                },
                 found => found,
             };
             if let Some(stands) = stands {
-                self.obey(stands);
+                self.obey(stands, &known);
             }
         }
         Ok(())

@@ -411,7 +411,12 @@ where
                 } else if first.is_some_and(|at| inner.admits(at)) {
                     look_at_all(inner, &mut calls).await
                 } else {
-                    calls.iter().map(|_| Ok(Reply::Miss)).collect()
+                    // Off: an earlier part has found that out, or what is cached was asked for alone.
+                    let off = calls.iter_mut().map(|(_, call)| {
+                        call.is_off = true;
+                        Err(Count::bypasses_asked)
+                    });
+                    off.collect()
                 };
                 let calls = calls.into_iter().zip(looked);
                 let seen = calls.map(|((id, mut call), looked)| match looked {

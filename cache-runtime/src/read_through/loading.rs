@@ -130,6 +130,10 @@ impl<'a, R, C, W> Loading<'a, R, C, W> {
         storing: W,
         (count, to): (Option<Count>, To),
     ) -> Self {
+        if call.is_off {
+            call.counted.ends_uncounted();
+            return Self::uncounted(call, sharing, storing);
+        }
         let generations = match to {
             To::Return | To::Drop => None,
             To::Fill(_) | To::Replace(_) | To::Renew(..) => call.generations().await,

@@ -90,10 +90,8 @@ pub(super) async fn learn_fleet<K>(
         return Ok(());
     }
     let learned = first.learn_fleet().await;
-    if learned == Err(Count::bypasses_asked) {
-        for (_, call) in others {
-            call.counted.ends_uncounted();
-        }
+    for (_, call) in others {
+        (call.is_off, call.budget) = (first.is_off, first.budget);
     }
     learned
 }
@@ -111,7 +109,8 @@ pub(super) async fn look_at_all<K>(inner: &Inner, calls: &mut [(K, Call<'_>)]) -
             call.stamp = inner.store.stamp(&call.key);
         }
     }
-    let budget = Budget::of(inner.settings.store_budget);
+    let left = calls.first().map(|(_, call)| call.budget);
+    let budget = Budget::of(left.unwrap_or_default());
     let (read, of_tags) = {
         let looking = || {
             let calls = calls.iter().zip(&concerned);

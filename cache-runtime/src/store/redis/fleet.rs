@@ -13,17 +13,20 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::{PROBE, RedisStore};
+use super::{PROBE, RedisStore, is_of_one_command, translate};
 use crate::error::{CacheError, ErrorKind};
 use crate::fleet::{Fleet, MAX_TEMPLATES, Record, Thrown, too_many};
+
+/// A record, if there is one; `Err` where it cannot be read, or must not be.
+type Found = Result<Option<Record>, CacheError>;
 
 /// The field of the fleet itself, and how that of a template begins.
 const MODE: &str = "mode";
 const OFF: &str = "off:";
 
 impl RedisStore {
-    /// Reads the record, whatever the breaker says; `None` where there is none. An answer takes at most a [`PROBE`].
-    pub(crate) async fn fleet(&self) -> Result<Option<Record>, CacheError> {
+    /// Reads the record, whatever the breaker says. An answer takes at most a [`PROBE`].
+    pub(crate) async fn fleet(&self) -> Result<Found, CacheError> {
         self.fleet_until(Instant::now() + PROBE).await
     }
 
@@ -31,18 +34,27 @@ impl RedisStore {
     pub(crate) async fn fleet_within(
         self: &Arc<Self>,
         budget: Duration,
-    ) -> Result<Option<Record>, CacheError> {
+    ) -> Result<Found, CacheError> {
         self.admit()?;
         let read = self.fleet_until(Instant::now() + budget).await;
         self.note(&read);
         read
     }
 
-    async fn fleet_until(&self, until: Instant) -> Result<Option<Record>, CacheError> {
+    async fn fleet_until(&self, until: Instant) -> Result<Found, CacheError> {
+        self.is_attached()?;
+        let connection = self.connections.get().await?;
+        let mut manager = connection.manager().clone();
         let mut command = redis::cmd("HGETALL");
         command.arg(&*self.switch);
-        let fields = self.command_until(command, until).await?;
-        self.read(&fields)
+        let asking = async {
+            match command.query_async::<Fields>(&mut manager).await {
+                Err(error) if is_of_one_command(&error) => Ok(Err(translate(error))),
+                answer => answer.map(Ok),
+            }
+        };
+        let fields = self.answer(&connection, until, asking).await?;
+        Ok(fields.and_then(|fields| self.read(&fields)))
     }
 
     /// Throws the switch of the fleet, or of one template; what the record says then. What this process knows of it stands again before,
@@ -79,16 +91,19 @@ impl RedisStore {
         self.answered_with(answer)
     }
 
-    /// Dates what a person has written, unless that was done; what the record says then. `was_thrown`: the switch of the fleet itself.
+    /// Dates what a person has written, after all that this process knows, unless that was done; what the record says then.
     pub(crate) async fn date(
         &self,
         found: &Record,
-        was_thrown: bool,
+        known: &Record,
     ) -> Result<Option<Record>, CacheError> {
         let mut call = self.scripts.date(&self.switch);
-        let last = found.changed.map(|at| at.to_string());
-        call.arg(last.unwrap_or_default())
-            .arg(if was_thrown { "1" } else { "" });
+        let ms = |at: Option<u64>| at.map_or_else(String::new, |at| at.to_string());
+        let (is, was) = (&found.fleet, &known.fleet);
+        let was_thrown = is.on != was.on && is.thrown.since == was.thrown.since;
+        call.arg(ms(found.changed))
+            .arg(if was_thrown { "1" } else { "" })
+            .arg(ms(known.changed));
         let answer = self.run(&call).await?;
         self.answered_with(answer)
     }

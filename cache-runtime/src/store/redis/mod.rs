@@ -130,19 +130,12 @@ impl RedisStore {
 
     /// One command that is no step, whatever the breaker says. An answer takes at most a [`PROBE`].
     pub(crate) async fn command<T: FromRedisValue>(&self, command: Cmd) -> Result<T, CacheError> {
-        self.command_until(command, Instant::now() + PROBE).await
-    }
-
-    async fn command_until<T: FromRedisValue>(
-        &self,
-        command: Cmd,
-        until: Instant,
-    ) -> Result<T, CacheError> {
         self.is_attached()?;
         let connection = self.connections.get().await?;
         let mut manager = connection.manager().clone();
         let asking = command.query_async(&mut manager);
-        self.answer(&connection, until, asking).await
+        self.answer(&connection, Instant::now() + PROBE, asking)
+            .await
     }
 
     /// Whether this thread has a runtime that is known to be of no use: without its drivers.
@@ -561,8 +554,7 @@ impl RedisStore {
             }
             Err(error) => error,
         };
-        // A connection that carries the refusal of one command is well.
-        let is_well = matches!(error.code(), Some("NOPERM" | "WRONGTYPE"));
+        let is_well = is_of_one_command(&error);
         let error = translate(error);
         if says_nothing(error.kind()) {
             self.generations.lost();
@@ -637,6 +629,11 @@ fn reply(step: &Step<Payload>, answer: Value) -> Option<Reply<Payload>> {
         (_, Value::Int(0)) => Some(Reply::Refused),
         _ => None,
     }
+}
+
+/// Whether it is one command that is refused. The connection that tells so is well.
+fn is_of_one_command(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOPERM" | "WRONGTYPE"))
 }
 
 /// Whether an error tells that the store is not there, rather than that it refused.
