@@ -471,6 +471,39 @@ async fn whoever_looks_is_sent_frames() {
     assert!(told["findings"].is_array() && told["uses"].is_array());
 }
 
+/// The stream of a cache that is not the global one ends when a function uses it for the first time: the next tells of that.
+#[tokio::test]
+async fn a_function_is_told_of_from_its_first_call_on() {
+    let cache = cache().await;
+    let router = nested(dashboard::router(cache.clone()));
+    let look = async || {
+        let request = Request::get("/cache/api/events").body(Body::empty());
+        let answer = router.clone().oneshot(request.expect("a request")).await;
+        answer
+            .expect("routers do not fail")
+            .into_body()
+            .into_data_stream()
+    };
+    let mut stream = look().await;
+    let mut events = 0;
+    while let Some(event) = stream.next().await {
+        let event = event.expect("it goes on");
+        assert!(!String::from_utf8_lossy(&event).contains("dashboard-tagged"));
+        events += 1;
+        if events == 2 {
+            tagged(&cache, 1, 1, &AtomicU64::new(0)).await;
+        }
+    }
+    assert!(
+        (2..8).contains(&events),
+        "it ends before its time: {events}"
+    );
+    let mut stream = look().await;
+    let sites = stream.next().await.expect("an event").expect("it goes on");
+    let sites = String::from_utf8_lossy(&sites).into_owned();
+    assert!(sites.contains("dashboard-tagged:<id>"), "{sites}");
+}
+
 /// The 65th is told why.
 #[tokio::test]
 async fn no_more_than_64_look_at_a_time() {

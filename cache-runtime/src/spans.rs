@@ -37,7 +37,9 @@ pub(crate) async fn step(
     } else {
         of_trip(at, key, command, step.name())
     };
-    within(span, store.apply(key, step, ttl, budget)).await
+    let applying = store.apply(key, step, ttl, budget);
+    let result = applying.instrument(span.clone()).await;
+    ended(&span, result)
 }
 
 /// Reads what the switch of the fleet says, for the first call of a process, within a span of its own.
@@ -50,18 +52,9 @@ pub(crate) async fn fleet<T>(
     key: &RenderedKey,
     reading: impl Future<Output = Result<T, CacheError>>,
 ) -> Result<T, CacheError> {
-    within(of_trip(at, key, "HGETALL", "fleet"), reading).await
-}
-
-async fn within<T>(
-    span: Span,
-    trip: impl Future<Output = Result<T, CacheError>>,
-) -> Result<T, CacheError> {
-    let result = trip.instrument(span.clone()).await;
-    if let Err(error) = &result {
-        fail(&span, error);
-    }
-    result
+    let span = of_trip(at, key, "HGETALL", "fleet");
+    let result = reading.instrument(span.clone()).await;
+    ended(&span, result)
 }
 
 /// What goes over the network for one key.
@@ -82,7 +75,14 @@ fn of_trip(at: At, key: &RenderedKey, command: &'static str, step: &'static str)
     span
 }
 
-/// Notes that a step has failed.
+/// Notes how a trip has ended, if it has failed.
+fn ended<T>(span: &Span, result: Result<T, CacheError>) -> Result<T, CacheError> {
+    if let Err(error) = &result {
+        fail(span, error);
+    }
+    result
+}
+
 fn fail(span: &Span, error: &CacheError) {
     let sort = match error.kind() {
         ErrorKind::Timeout => "timeout",

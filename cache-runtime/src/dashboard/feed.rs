@@ -26,24 +26,31 @@ pub(super) struct Feed(Arc<Inner>);
 
 struct Inner {
     cache: Cache,
-    latest: watch::Sender<Arc<str>>,
+    latest: watch::Sender<Sent>,
     past: Mutex<Past>,
     minute: Mutex<LastMinute>,
     viewers: AtomicUsize,
     sampler: Solo,
 }
 
+/// A frame, as it is sent, and of how many call sites.
+#[derive(Clone, Default)]
+pub(super) struct Sent {
+    pub(super) text: Arc<str>,
+    pub(super) sites: usize,
+}
+
 /// One who looks, until it is dropped.
 pub(super) struct Viewer {
     feed: Arc<Inner>,
-    frames: watch::Receiver<Arc<str>>,
+    frames: watch::Receiver<Sent>,
 }
 
 impl Feed {
     pub(super) fn new(cache: Cache) -> Self {
         Self(Arc::new(Inner {
             cache,
-            latest: watch::Sender::new("".into()),
+            latest: watch::Sender::default(),
             past: Mutex::default(),
             minute: Mutex::default(),
             viewers: AtomicUsize::new(0),
@@ -79,7 +86,7 @@ impl Viewer {
     }
 
     /// The next frame. One that came while nobody waited is left out.
-    pub(super) async fn next(&mut self) -> Option<Arc<str>> {
+    pub(super) async fn next(&mut self) -> Option<Sent> {
         // The sender lives as long as this does.
         self.frames.changed().await.ok()?;
         Some(self.frames.borrow_and_update().clone())
@@ -128,7 +135,8 @@ impl Inner {
         let frame = Frame::of(&snapshot, times, &minute);
         lock(&self.past).add(frame.whole);
         if let Ok(text) = serde_json::to_string(&frame) {
-            self.latest.send_replace(text.into());
+            let (text, sites) = (text.into(), snapshot.call_sites.len());
+            self.latest.send_replace(Sent { text, sites });
         }
     }
 }

@@ -79,10 +79,9 @@ struct SiteFigures {
     figures: Figures,
 }
 
-/// The call sites, as they are as long as the program runs.
+/// The call sites, as they are as long as the program runs. Of a cache that is not the global one, others may come.
 #[derive(Debug, Serialize)]
 pub(super) struct Sites {
-    /// Whether this is the cache whose call sites are known.
     is_global: bool,
     sites: Vec<Site>,
 }
@@ -174,6 +173,10 @@ impl SiteFigures {
 }
 
 impl Sites {
+    pub(super) fn len(&self) -> usize {
+        self.sites.len()
+    }
+
     pub(super) fn of(snapshot: &Snapshot, is_global: bool) -> Self {
         Self {
             is_global,

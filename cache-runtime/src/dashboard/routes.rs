@@ -131,13 +131,17 @@ pub(super) async fn events(Of(state): Dashboard, request: Parts) -> Response {
         let error = json!({ "error": "too many look at this dashboard; close another window" });
         return (StatusCode::SERVICE_UNAVAILABLE, Json(error)).into_response();
     };
-    let sites = json!(viewer.sites()).to_string();
-    let first = Event::default().event("sites").retry(AGAIN).data(sites);
+    let sites = viewer.sites();
+    let known = sites.len();
+    let first = json!(sites).to_string();
+    let first = Event::default().event("sites").retry(AGAIN).data(first);
     let ends = Instant::now() + LONGEST_STREAM;
     let frames = stream::unfold(viewer, move |mut viewer| async move {
         let left = ends.checked_duration_since(Instant::now())?;
         let frame = within(left, viewer.next()).await??;
-        Some((Ok::<_, Infallible>(Event::default().data(frame)), viewer))
+        // Of one more call site: the next stream tells of it.
+        let event = (frame.sites == known).then(|| Event::default().data(frame.text));
+        Some((Ok::<_, Infallible>(event?), viewer))
     });
     // For nginx, which would send it when there is enough of it.
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];

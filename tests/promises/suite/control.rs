@@ -263,7 +263,7 @@ async fn the_innermost_control_holds() {
     let id = with_cached("old").await;
     let found = only_cached(bypass(find(id, "source"))).await;
     assert_eq!(found, Some(named(id, "source")));
-    let found = Box::pin(bypass(refresh(find(id, "new")))).await;
+    let found = bypass(refresh(find(id, "new"))).await;
     assert_eq!(found, named(id, "new"));
     let found = refresh(only_cached(find(id, "source"))).await;
     assert_eq!(found, Some(named(id, "new")));
@@ -280,7 +280,7 @@ async fn the_innermost_control_holds() {
 async fn a_control_holds_in_the_bodies_of_calls() {
     let (outer, inner) = (with_cached("outer").await, with_cached("inner").await);
     let call = find_user(outer, async || find(inner, "new").await);
-    assert_eq!(Box::pin(refresh(call)).await, named(inner, "new"));
+    assert_eq!(refresh(call).await, named(inner, "new"));
     assert_eq!(cached_name(inner).await.as_deref(), Some("new"));
 }
 

@@ -178,7 +178,7 @@
   function rows() {
     if (!latest || !told || told.sites.length !== latest.sites.length) return;
     const all = told.sites.map((site, at) => {
-      const now = latest.sites[at], then = earlier[0] && earlier[0].sites[at];
+      const now = latest.sites[at], then = earlier[0] && earlier[0].sites.length === told.sites.length && earlier[0].sites[at];
       const found = counted[site.templates[0]];
       return {
         ...site, ...now, site: site.function + " " + site.place, template: site.templates.join(", "), ratio: share(now.spared, now.calls),
@@ -199,7 +199,7 @@
     fill($("writers"), writers, makeWriter, updateWriter);
     $("no-sites").hidden = cached.length > 0;
     text($("no-sites"), told.is_global ? "No function of this program is annotated with #[cached]."
-      : "What single functions do is counted of the global cache. This dashboard shows another, which any of them may name: of it, the totals are known.");
+      : "No function that is annotated with #[cached] has used this cache yet, which is not the global one (cache = …). Direct calls are in the totals.");
     put($("table").parentElement, "class", cached.length ? "scroll" : "unseen");
   }
 

@@ -577,7 +577,8 @@ async fn another_process_begins_anew(driver: &Driver) -> anyhow::Result<()> {
     let why = "return !document.getElementById('no-sites').hidden && document.getElementById('no-sites').textContent";
     let why = driver.run(why).await?;
     ensure!(
-        why.as_str().is_some_and(|why| why.contains("global cache")),
+        why.as_str()
+            .is_some_and(|why| why.contains("not the global one")),
         "{why}"
     );
     Ok(())
