@@ -187,6 +187,8 @@ impl Cache {
     /// type, or, where that cannot be told from the attribute, by its expression, as in [`Snapshot::call_sites`](crate::Snapshot::call_sites). Direct calls, such as
     /// [`get_or_load`](Self::get_or_load), have no template and go on. While one is off, each annotated call of the others takes some nanoseconds longer.
     ///
+    /// It reads what is off before; where nothing was ever thrown, or is on record, it waits 600 ms for those who may know of it.
+    ///
     /// # Errors
     ///
     /// Those of [`switch_fleet`](Self::switch_fleet), and [`ErrorKind::Rejected`] where no annotated function of this program stores anything under

@@ -203,6 +203,7 @@ impl Inner {
             if let Some(stands) = stands {
                 self.obey(stands, &known);
             }
+            self.following.is_known.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
