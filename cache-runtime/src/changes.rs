@@ -45,6 +45,11 @@ pub enum Changed {
         /// Which one.
         error: String,
     },
+    /// What the fleet's switch says cannot be read: this process keeps what it knew. At most once a minute.
+    FleetUnread {
+        /// Why, and what to do.
+        error: String,
+    },
     /// Redis does not tell of changes, so that values in this process live by their `local_ttl`.
     NotTold {
         /// Why.
@@ -93,6 +98,10 @@ impl fmt::Display for Changed {
                 f,
                 "the store refuses what the cache asks: such calls go to the source ({error})"
             ),
+            Self::FleetUnread { error } => write!(
+                f,
+                "what the fleet's switch says cannot be read: this process keeps what it knew ({error})"
+            ),
             Self::NotTold { error } => write!(
                 f,
                 "Redis does not tell of changes (`CLIENT TRACKING`): values of the local tier live by their local_ttl ({error})"
@@ -123,6 +132,7 @@ impl Changed {
         match self {
             Self::BreakerOpened { .. }
             | Self::Refused { .. }
+            | Self::FleetUnread { .. }
             | Self::NotTold { .. }
             | Self::InvalidationsDropped { .. } => true,
             Self::BreakerClosed

@@ -165,7 +165,7 @@ impl Cache {
             checks.push(Check::warning(
                 "fleet",
                 format!("what its switch says cannot be read: {error}"),
-                "let this user call `HGETALL` and `EVALSHA` on `<namespace>:*`",
+                "do so: until then this process keeps what it knew, and cannot be switched with the others",
             ));
         }
         match &self.inner.store {
@@ -187,6 +187,7 @@ impl Cache {
             }
         }
         checks.push(self.invalidations());
+        checks.push(self.verification());
         checks.push(keys());
         Diagnosis { checks }
     }
@@ -234,8 +235,17 @@ impl Cache {
                 )
             }
             Mode::On if !fleet.templates_off.is_empty() => {
-                let off = fleet.templates_off.iter();
-                let off: Vec<_> = off.map(|off| format!("`{}`", off.template)).collect();
+                let off = fleet.templates_off.iter().map(|off| {
+                    let template = &off.template;
+                    if crate::fleet::is_stored_under(template) {
+                        format!("`{template}`")
+                    } else {
+                        format!(
+                            "`{template}` (which no function of this program stores anything under)"
+                        )
+                    }
+                });
+                let off: Vec<_> = off.collect();
                 Check::warning(
                     WHAT,
                     format!("on, but for {} in the whole fleet", off.join(", ")),
@@ -252,6 +262,20 @@ impl Cache {
                 WHAT,
                 "detached: the store is not contacted, and mutations leave no trace in it",
                 "unset `REDIS_ENABLED` and set a new `CACHE_EPOCH`, or call `set_mode(Mode::On)`, which moves the epoch",
+            ),
+        }
+    }
+
+    fn verification(&self) -> Check {
+        const WHAT: &str = "verification";
+        let stats = self.stats();
+        match (stats.verified, stats.mismatches) {
+            (0, 0) => Check::ok(WHAT, "no hit was held against its source (`CACHE_VERIFY`)"),
+            (verified, 0) => Check::ok(WHAT, format!("{verified} hits, and none was stale")),
+            (verified, stale) => Check::warning(
+                WHAT,
+                format!("{stale} of {} hits were stale", verified + stale),
+                "something changes the source and invalidates nothing: the log names the function and the template",
             ),
         }
     }

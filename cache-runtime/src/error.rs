@@ -49,6 +49,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The cache is switched off.
     Off,
+    /// No annotated function of this program has the key template that was named.
+    UnknownTemplate,
 }
 
 impl ErrorKind {
@@ -67,6 +69,9 @@ impl ErrorKind {
             Self::Unencodable => "the value cannot be stored as it is",
             Self::TooLarge => "the value is larger than `CacheConfig::max_value_len` allows",
             Self::Off => "the cache is switched off",
+            Self::UnknownTemplate => {
+                "no annotated function of this program stores anything under that key template"
+            }
         }
     }
 }

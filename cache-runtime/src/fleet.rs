@@ -131,6 +131,15 @@ impl Inner {
     }
 }
 
+/// Whether an annotated function of this program stores something under this template.
+pub(crate) fn is_stored_under(template: &str) -> bool {
+    let off = [TemplateOff {
+        template: template.to_owned(),
+        thrown: Thrown::default(),
+    }];
+    !sites_of(&off).is_empty()
+}
+
 /// The addresses of the annotated functions that store something under one of these templates, whatever its placeholders are called there.
 fn sites_of(off: &[TemplateOff]) -> HashSet<usize> {
     if off.is_empty() {
@@ -191,8 +200,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// Those of [`switch_fleet`](Self::switch_fleet), and [`ErrorKind::Rejected`] where no annotated function of this program stores anything under
-    /// the template to be switched off.
+    /// Those of [`switch_fleet`](Self::switch_fleet), and [`ErrorKind::UnknownTemplate`] where no annotated function of this program stores
+    /// anything under the template to be switched off.
     ///
     /// # Cancel safety
     ///
@@ -203,16 +212,14 @@ impl Cache {
         on: bool,
         by: &str,
     ) -> Result<(), CacheError> {
-        let named = [TemplateOff {
-            template: template.to_owned(),
-            thrown: Thrown::default(),
-        }];
-        if !on && (template.len() > MAX_TEMPLATE || sites_of(&named).is_empty()) {
-            let error = format!(
-                "no annotated function of this program stores anything under the key template `{}`; `call_sites()` lists them",
-                bounded(template, MAX_TEMPLATE)
+        if !on && (template.len() > MAX_TEMPLATE || !is_stored_under(template)) {
+            let written = bounded(template, MAX_TEMPLATE);
+            let advice = audit::meant(&written).map_or_else(
+                || "`call_sites()` lists them".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
             );
-            return Err(CacheError::because(ErrorKind::Rejected, error));
+            let error = format!("`{written}`; {advice}");
+            return Err(CacheError::because(ErrorKind::UnknownTemplate, error));
         }
         self.learn_what_is_off().await?;
         let known = lock(&self.inner.following.known).fleet.clone();

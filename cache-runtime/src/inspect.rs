@@ -27,14 +27,15 @@ pub struct Inspection {
     pub template: Option<&'static str>,
     /// How old a value is, at most: as it says itself, if its function has options of staleness; otherwise, what the TTL of the template and
     /// what is left of it come to, from which the jitter of the TTL may have taken up to a tenth of it.
-    #[serde(rename = "age_ms", serialize_with = "in_ms")]
+    #[serde(rename = "age_at_most_ms", serialize_with = "in_ms")]
     pub age: Option<Duration>,
     /// How long a value lives on.
     #[serde(rename = "ttl_left_ms", serialize_with = "in_ms")]
     pub ttl_left: Option<Duration>,
     /// How long a value is in its encoding, with what stands around it; `None` in the embedded store, which encodes nothing.
     pub bytes: Option<usize>,
-    /// The tags that values of this template have: `user:<user_id>`.
+    /// The tags that values of this template have: `user:<user_id>`. Whether one of them was invalidated since the value was stored is not looked
+    /// at: it stands there all the same, and no call takes it.
     pub tags: Vec<&'static str>,
     /// What an encoded value says of itself.
     pub label: Option<ValueLabel>,

@@ -38,7 +38,7 @@ const DIRECT: &str = "direct";
 /// ```
 pub fn publish(cache: &Cache) {
     let snapshot = cache.snapshot();
-    let namespace: SharedString = snapshot.namespace.trim_end_matches(':').to_owned().into();
+    let namespace: SharedString = snapshot.namespace.clone().into();
     let flag = |name: &'static str, help: &'static str, is_set: bool| {
         describe_gauge!(name, help);
         let labels = vec![Label::new("namespace", namespace.clone())];

@@ -28,7 +28,7 @@ use crate::switch::Mode;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// What stands in front of every key, with the epoch of the configuration.
+    /// What stands in front of every key, with the epoch of the configuration: `cache:0`.
     pub namespace: String,
     /// How far it is switched on.
     pub mode: Mode,
@@ -154,7 +154,9 @@ impl Cache {
             .into_iter()
             .map(|(site, measured)| SiteSnapshot::of(site, inner.following.is_off(site), measured));
         Snapshot {
-            namespace: String::from_utf8_lossy(inner.prefix()).into_owned(),
+            namespace: String::from_utf8_lossy(inner.prefix())
+                .trim_end_matches(':')
+                .to_owned(),
             mode: self.mode(),
             fleet: self.fleet(),
             breaker: inner.store.breaker(),

@@ -181,7 +181,8 @@ impl Count {
             ErrorKind::NoRuntime
             | ErrorKind::Unencodable
             | ErrorKind::TooLarge
-            | ErrorKind::Off => Self::errors_other,
+            | ErrorKind::Off
+            | ErrorKind::UnknownTemplate => Self::errors_other,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cache_runtime::{Cache, CacheConfig, Check, Diagnosis, Mode, Verdict, cached};
-use cache_tests::RedisServer;
+use cache_runtime::{Cache, CacheConfig, Check, Diagnosis, Key, Mode, Policy, Verdict, cached};
 use cache_tests::redis_server::free_port;
+use cache_tests::{RedisServer, eventually};
 
 use Verdict::{Failure, Ok, Warning};
 
@@ -51,6 +51,7 @@ async fn a_server_that_is_well() {
         "protocol",
         "local tier",
         "invalidations",
+        "verification",
         "keys",
     ] {
         assert_eq!(check(&diagnosis, what).advice, None, "{diagnosis}");
@@ -150,12 +151,50 @@ async fn a_user_who_may_not_do_all() {
 }
 
 #[tokio::test]
+async fn a_switch_of_the_fleet_that_a_person_has_miswritten() {
+    const RECORD: &str = "cache:%switch";
+    let server = RedisServer::start_with(WELL);
+    let _: u64 = server.ask(&["HSET", RECORD, "mode", "on", "off:neer:<id>", "ada"]);
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "switch", Warning, "switch_template");
+    let found = &check(&diagnosis, "switch").found;
+    assert!(found.contains("`neer:<id>` (which no function"), "{found}");
+    let _: u64 = server.ask(&["HSET", RECORD, "mode", "offf"]);
+    let diagnosis = examine(&server.url()).await;
+    is_wrong(&diagnosis, "fleet", Warning, "do so");
+    let found = &check(&diagnosis, "fleet").found;
+    assert!(found.contains("`HSET cache:%switch mode on`"), "{found}");
+    let _: String = server.ask(&["ACL", "SETUSER", "default", "-hgetall"]);
+    let found = &check(&examine(&server.url()).await, "fleet").found.clone();
+    assert!(
+        found.contains("call `HGETALL` on `cache:%switch`"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_value_that_is_stale() {
+    let cache = Cache::new(CacheConfig::embedded()).expect("a cache");
+    let policy = Policy::new(Duration::from_secs(60)).verify(1.0);
+    for source in [1, 1, 2] {
+        let load = || async move { Result::<u64, ()>::Ok(source) };
+        let loaded = cache.get_or_load(&Key::of("k"), policy, load).await;
+        assert_eq!(loaded, Result::Ok(1));
+    }
+    eventually("a verdict", async || cache.stats().mismatches == 1).await;
+    let diagnosis = cache.doctor().await;
+    is_wrong(&diagnosis, "verification", Warning, "the log names");
+    let found = &check(&diagnosis, "verification").found;
+    assert_eq!(found, "1 of 2 hits were stale");
+}
+
+#[tokio::test]
 async fn what_is_undelivered_is_told() {
     let server = RedisServer::start_with(WELL);
     let config = CacheConfig::redis(&server.url()).expect("a URL");
     let cache = Cache::new(config.store_budget(Duration::from_millis(50))).expect("a cache");
     server.freeze();
-    let key = cache_runtime::Key::of("k");
+    let key = Key::of("k");
     assert!(cache.invalidate(&key).await.is_err());
     let diagnosis = cache.doctor().await;
     is_wrong(&diagnosis, "invalidations", Warning, "shutdown");

@@ -40,7 +40,7 @@ async fn what_says_neither_on_nor_off_changes_nothing() {
         async move || {
             let changes = cache.changes();
             let mut told = changes.iter().map(|change| &change.what);
-            told.any(|what| matches!(what, Changed::Refused { error } if error.contains(word)))
+            told.any(|what| matches!(what, Changed::FleetUnread { error } if error.contains(word)))
         }
     };
     let _: u64 = server.ask(&["HSET", RECORD, "mode", "perhaps"]);
@@ -77,7 +77,8 @@ async fn what_is_no_record_changes_nothing() {
     assert_eq!(others, Some(questions + 1), "no connection was opened anew");
     let changes = cache.changes();
     let told = changes.iter().map(|change| change.what.to_string());
-    assert!(told.filter(|told| told.contains("WRONGTYPE")).count() == 1);
+    let advice = "`cache:%switch` is no record of the fleet's switch: `DEL` it";
+    assert_eq!(told.filter(|told| told.contains(advice)).count(), 1);
     let error = cache.switch_fleet(false, "ada").await.expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Rejected);
 }

@@ -57,6 +57,15 @@ pub(crate) fn all_templates() -> Vec<&'static str> {
     all
 }
 
+/// The template that something is stored under in this program, which this was probably meant to be.
+pub(crate) fn meant(template: &str) -> Option<&'static str> {
+    let texts = all_templates();
+    let known: Vec<_> = texts.iter().map(|text| Template::parse(text)).collect();
+    let meant = Template::parse(template).meant(&known)?;
+    let at = known.iter().position(|known| known == meant)?;
+    texts.get(at).copied()
+}
+
 /// What [`audit()`] found, and the map that it was found in.
 ///
 /// It displays as a report of all findings.

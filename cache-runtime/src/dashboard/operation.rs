@@ -127,7 +127,12 @@ async fn run(state: &State, action: &Action, by: &str) -> Result<Outcome, Failur
                 ));
             }
             cache.set_mode_for(Action::mode(*on), Some(by))?;
-            return Ok(Outcome::Done(json!(cache.mode())));
+            let done = if *on && !cache.fleet().on {
+                "still off, because the fleet is".to_owned()
+            } else {
+                cache.mode().to_string()
+            };
+            return Ok(Outcome::Done(json!(done)));
         }
         Action::SwitchFleet { on } => {
             cache.switch_fleet(*on, by).await?;
@@ -136,7 +141,7 @@ async fn run(state: &State, action: &Action, by: &str) -> Result<Outcome, Failur
         Action::SwitchTemplate { template, on } => {
             let switched = cache.switch_template(template, *on, by).await;
             switched.map_err(|error| match error.kind() {
-                ErrorKind::Rejected => Failure::asked(error),
+                ErrorKind::Rejected | ErrorKind::UnknownTemplate => Failure::asked(error),
                 _ => Failure::from(error),
             })?;
             return Ok(Outcome::Done(json!(Action::mode(*on))));

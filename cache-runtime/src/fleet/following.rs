@@ -7,9 +7,13 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+#[cfg(feature = "redis")]
+use std::time::Instant;
 
 use super::Record;
 use crate::cache::Inner;
+#[cfg(feature = "redis")]
+use crate::changes::Changed;
 use crate::clock::Tick;
 use crate::error::CacheError;
 #[cfg(feature = "redis")]
@@ -31,6 +35,10 @@ use crate::timer;
 const INTERVAL: Duration = Duration::from_millis(500);
 
 #[cfg(feature = "redis")]
+/// How long it is not told again that the record cannot be read.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
+#[cfg(feature = "redis")]
 /// After this time without a sign of the task that reads it, a call sees to it that there is one: within a second, the switch is seen.
 const DUE: Duration = Duration::from_millis(750);
 
@@ -44,6 +52,9 @@ pub(crate) struct Following {
     pub(super) sites_off: RwLock<HashSet<usize>>,
     /// When the next call is to look whether somebody follows.
     due: AtomicU64,
+    /// When it was last told that the record cannot be read.
+    #[cfg(feature = "redis")]
+    unread: Mutex<Option<Instant>>,
     #[cfg(feature = "redis")]
     follower: Solo,
 }
@@ -55,6 +66,8 @@ impl Default for Following {
             is_known: AtomicBool::new(false),
             sites_off: RwLock::default(),
             due: AtomicU64::new(0),
+            #[cfg(feature = "redis")]
+            unread: Mutex::default(),
             #[cfg(feature = "redis")]
             follower: Solo::with_silence(DUE),
         }
@@ -246,6 +259,16 @@ async fn follow(cache: Weak<Inner>, turn: Turn) {
 
 #[cfg(feature = "redis")]
 impl Inner {
+    fn tell_that_it_is_unread(&self, error: &CacheError) {
+        let mut last = lock(&self.following.unread);
+        if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
+            *last = Some(Instant::now());
+            drop(last);
+            let error = error.to_string();
+            self.changes.note(Changed::FleetUnread { error }, None);
+        }
+    }
+
     /// Reads the record, if Redis is there; `Err` where this runtime cannot ask it.
     async fn look_at_fleet(self: &Arc<Self>) -> Result<(), CacheError> {
         let Store::Redis(store) = &self.store else {
@@ -259,7 +282,7 @@ impl Inner {
         match self.read_fleet().await {
             Err(error) if error.kind() == ErrorKind::NoRuntime => Err(error),
             Err(error) if error.kind() == ErrorKind::Rejected => {
-                store.warn_of_refusal(&error);
+                self.tell_that_it_is_unread(&error);
                 Ok(())
             }
             Ok(()) | Err(_) => Ok(()),

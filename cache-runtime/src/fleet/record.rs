@@ -13,7 +13,7 @@ pub(crate) const MAX_TEMPLATES: usize = 100;
 /// How many bytes of a name are kept.
 pub(crate) const MAX_NAME: usize = 100;
 
-/// What the fleet's switch says, as far as this process knows: see [`Cache::fleet`].
+/// What the fleet's switch says, as far as this process knows: see [`Cache::fleet`](crate::Cache::fleet).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Fleet {

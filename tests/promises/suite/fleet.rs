@@ -193,9 +193,15 @@ async fn a_template_that_nobody_has_is_refused() {
     let cache = crate::apart();
     let error = cache.switch_template("fleet:misspelt:<id>", false, "ada");
     let error = error.await.expect_err("nobody has it");
-    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(error.kind(), ErrorKind::UnknownTemplate);
     assert!(
         error.to_string().contains("`fleet:misspelt:<id>`"),
+        "{error}"
+    );
+    let error = cache.switch_template("fleet:othr:<id>", false, "ada").await;
+    let error = error.expect_err("nobody has it").to_string();
+    assert!(
+        error.contains("did you mean `fleet:other:<id>`?"),
         "{error}"
     );
     assert!(cache.fleet().templates_off.is_empty());

@@ -114,7 +114,7 @@
       past = [...known.past.filter((point) => point.at < first).map(point), ...past];
       draw();
     }).catch(() => {});
-    ask("snapshot").then(({ snapshot }) => text($("namespace"), snapshot.namespace.replace(/:$/, ""))).catch(() => {});
+    ask("snapshot").then(({ snapshot }) => text($("namespace"), snapshot.namespace)).catch(() => {});
     if (isAnother) { examine(); map(); }
   }
 
@@ -359,14 +359,14 @@
     empty: "nothing", value: "a value", lease: "no value; it is being loaded (a lease)", fence: "no value; a mutation of it is under way, or was cut off (a fence)",
   };
   const codecs = { 1: "MessagePack", 2: "JSON" };
-  const found = (key) => ({ slot, template, age_ms: age, ttl_left_ms: left, bytes: size, tags, label, undelivered }) => {
+  const found = (key) => ({ slot, template, age_at_most_ms: age, ttl_left_ms: left, bytes: size, tags, label, undelivered }) => {
     const facts = [
       ["In the store", states[slot] || slot],
       ["Template", template || "none of this program"],
       ["Age", age === null ? null : "at most " + seconds(age / 1e3)],
       ["Lives on for", left === null ? null : seconds(left / 1e3)],
       ["Size", size === null ? null : bytes(size)],
-      ["Tags", tags.length ? tags.join(", ") : null],
+      ["Tags", tags.length ? tags.join(", ") + (slot === "value" ? " (a value stays here when its tag is invalidated; no call takes it then)" : "") : null],
       ["Type", label && label.value_type],
       ["Version", label && String(label.version)],
       ["Codec", label && (codecs[label.codec] || "number " + label.codec)],

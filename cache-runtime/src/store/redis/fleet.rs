@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::{PROBE, RedisStore, is_of_one_command, translate};
+use super::{PROBE, RedisStore, is_of_one_command};
 use crate::error::{CacheError, ErrorKind};
 use crate::fleet::{Fleet, MAX_TEMPLATES, Record, Thrown, too_many};
 
@@ -49,7 +49,7 @@ impl RedisStore {
         command.arg(&*self.switch);
         let asking = async {
             match command.query_async::<Fields>(&mut manager).await {
-                Err(error) if is_of_one_command(&error) => Ok(Err(translate(error))),
+                Err(error) if is_of_one_command(&error) => Ok(Err(self.unread(&error))),
                 answer => answer.map(Ok),
             }
         };
@@ -129,13 +129,24 @@ impl RedisStore {
         }
     }
 
+    /// Why the record cannot be read, and what to do.
+    fn unread(&self, error: &redis::RedisError) -> CacheError {
+        let record = String::from_utf8_lossy(&self.switch);
+        let advice = if error.code() == Some("WRONGTYPE") {
+            format!("`{record}` is no record of the fleet's switch: `DEL` it")
+        } else {
+            format!("let the user of the cache call `HGETALL` on `{record}`")
+        };
+        CacheError::because(ErrorKind::Rejected, format!("{error}; {advice}"))
+    }
+
     fn read(&self, fields: &Fields) -> Result<Option<Record>, CacheError> {
         read(fields).map_err(|mode| {
             let record = String::from_utf8_lossy(&self.switch);
             CacheError::because(
                 ErrorKind::Rejected,
                 format!(
-                    "the record `{record}` of the fleet's switch says `{MODE}` `{mode}`: `HSET {record} {MODE} on`, or `off`"
+                    "`{record}` says `{MODE}` `{mode}`, which is neither `on` nor `off`: `HSET {record} {MODE} on`, or `off`"
                 ),
             )
         })

@@ -520,7 +520,7 @@ impl RedisStore {
     }
 
     /// A server that answers with errors (a wrong password, no memory) stays asked, and is told of once in a while.
-    pub(crate) fn warn_of_refusal(&self, error: &CacheError) {
+    fn warn_of_refusal(&self, error: &CacheError) {
         let mut last = lock(&self.refused);
         if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
             *last = Some(Instant::now());
