@@ -521,8 +521,7 @@ fn target_of(lookup: impl Fn(&str) -> Option<String>) -> Result<Target, ConfigEr
 /// With tracking, the client speaks RESP3, in which a server tells of changes.
 #[cfg(feature = "redis")]
 fn tracked(client: redis::Client, tracking: Option<bool>) -> redis::Client {
-    let is_local = |site: &crate::CallSite| matches!(site.effect(), crate::Effect::Caches(policy) if policy.is_local());
-    if !tracking.unwrap_or_else(|| crate::call_sites().any(is_local)) {
+    if !tracking.unwrap_or_else(|| crate::call_sites().any(crate::CallSite::is_local)) {
         return client;
     }
     let info = client.get_connection_info().clone();

@@ -88,7 +88,7 @@ impl Inner {
         }
         let fleet = &record.fleet;
         *lock(&self.following.known) = record.clone();
-        let off = sites_of(&fleet.templates_off);
+        let off = sites_of(fleet.templates_off.iter().map(|off| &*off.template));
         *self
             .following
             .sites_off
@@ -133,22 +133,15 @@ impl Inner {
 
 /// Whether an annotated function of this program stores something under this template.
 pub(crate) fn is_stored_under(template: &str) -> bool {
-    let off = [TemplateOff {
-        template: template.to_owned(),
-        thrown: Thrown::default(),
-    }];
-    !sites_of(&off).is_empty()
+    !sites_of([template]).is_empty()
 }
 
 /// The addresses of the annotated functions that store something under one of these templates, whatever its placeholders are called there.
-fn sites_of(off: &[TemplateOff]) -> HashSet<usize> {
+fn sites_of<'t>(off: impl IntoIterator<Item = &'t str>) -> HashSet<usize> {
+    let off: Vec<_> = off.into_iter().map(Template::parse).collect();
     if off.is_empty() {
         return HashSet::new();
     }
-    let off: Vec<_> = off
-        .iter()
-        .map(|off| Template::parse(&off.template))
-        .collect();
     let is_off = |template: &str| off.contains(&Template::parse(template));
     call_sites()
         .filter(|site| !matches!(site.effect(), Effect::Invalidates))
@@ -222,8 +215,7 @@ impl Cache {
             return Err(CacheError::because(ErrorKind::UnknownTemplate, error));
         }
         self.learn_what_is_off().await?;
-        let known = lock(&self.inner.following.known).fleet.clone();
-        for spelled in known.spelled(template) {
+        for spelled in self.fleet().spelled(template) {
             self.throw(on, by, Some(spelled)).await?;
         }
         Ok(())

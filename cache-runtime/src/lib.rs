@@ -89,6 +89,7 @@ mod policy;
 mod race;
 mod read_through;
 mod recovery;
+mod seldom;
 mod site;
 pub mod slot;
 mod snapshot;

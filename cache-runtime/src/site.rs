@@ -170,6 +170,12 @@ impl CallSite {
         self.allowed.contains(&kind)
     }
 
+    /// Whether what it caches may be kept in this process.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.effect, Effect::Caches(policy) if policy.is_local())
+    }
+
     /// The path of the type that a key is of, empty if it cannot be read off; `None` for a template.
     pub(crate) fn type_of_key(&self, index: usize) -> Option<&'static str> {
         let found = self.typed_keys.iter().find(|(at, _)| *at == index);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::lock::lock;
 use crate::read_through::Rest;
+use crate::seldom::Seldom;
 use crate::token::Token;
 
 /// A share of the hits.
@@ -40,11 +41,11 @@ impl Share {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verifications(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     running: AtomicUsize,
-    /// When one was last told of that found a difference.
-    told: Mutex<Option<Instant>>,
+    /// Those that are told of, of those that found a difference.
+    told: Seldom,
     /// Values to be looked at later, the earliest first.
     later: Mutex<Vec<Later>>,
 }
@@ -59,6 +60,16 @@ pub(crate) struct Later {
 
 /// How long no other difference is told of. All are counted.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(1);
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            running: AtomicUsize::new(0),
+            told: Seldom::once_in(BETWEEN_WARNINGS),
+            later: Mutex::default(),
+        }
+    }
+}
 
 impl Verifications {
     /// How many at a time. Beyond it, a hit is not held against its source.
@@ -91,12 +102,7 @@ impl Verifications {
 
     /// Whether a difference is to be told of now.
     pub(crate) fn is_to_be_told(&self) -> bool {
-        let mut told = lock(&self.0.told);
-        let is_due = told.is_none_or(|told| told.elapsed() >= BETWEEN_WARNINGS);
-        if is_due {
-            *told = Some(Instant::now());
-        }
-        is_due
+        self.0.told.is_due()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::budget::Budget;
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
 use crate::race::within;
-use crate::site::{CallSite, Effect, call_sites};
+use crate::site::{CallSite, call_sites};
 use crate::slot::{Reply, Step, Token};
 use crate::store::Payload;
 use crate::store::redis::RedisStore;
@@ -157,9 +157,7 @@ impl RedisStore {
     /// Whether it tells of changes, where that is wanted.
     async fn changes(self: &Arc<Self>) -> Check {
         const WHAT: &str = "local tier";
-        let is_local =
-            |site: &CallSite| matches!(site.effect(), Effect::Caches(policy) if policy.is_local());
-        if !call_sites().any(is_local) {
+        if !call_sites().any(CallSite::is_local) {
             return Check::ok(
                 WHAT,
                 "no function keeps values in this process (`local_ttl`)",

@@ -7,8 +7,6 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-#[cfg(feature = "redis")]
-use std::time::Instant;
 
 use super::Record;
 use crate::cache::Inner;
@@ -20,11 +18,15 @@ use crate::error::CacheError;
 use crate::error::ErrorKind;
 #[cfg(feature = "redis")]
 use crate::lock::lock;
+#[cfg(feature = "redis")]
+use crate::seldom::Seldom;
 use crate::site::CallSite;
 #[cfg(feature = "redis")]
 use crate::solo::{Solo, Turn};
 #[cfg(feature = "redis")]
 use crate::store::Store;
+#[cfg(feature = "redis")]
+use crate::store::redis::BETWEEN_WARNINGS;
 use crate::switch::Mode;
 use crate::tally::At;
 #[cfg(feature = "redis")]
@@ -33,10 +35,6 @@ use crate::timer;
 #[cfg(feature = "redis")]
 /// How often a process reads the record.
 const INTERVAL: Duration = Duration::from_millis(500);
-
-#[cfg(feature = "redis")]
-/// How long it is not told again that the record cannot be read.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 #[cfg(feature = "redis")]
 /// After this time without a sign of the task that reads it, a call sees to it that there is one: within a second, the switch is seen.
@@ -52,9 +50,9 @@ pub(crate) struct Following {
     pub(super) sites_off: RwLock<HashSet<usize>>,
     /// When the next call is to look whether somebody follows.
     due: AtomicU64,
-    /// When it was last told that the record cannot be read.
+    /// When it is told of that the record cannot be read.
     #[cfg(feature = "redis")]
-    unread: Mutex<Option<Instant>>,
+    unread: Seldom,
     #[cfg(feature = "redis")]
     follower: Solo,
 }
@@ -67,7 +65,7 @@ impl Default for Following {
             sites_off: RwLock::default(),
             due: AtomicU64::new(0),
             #[cfg(feature = "redis")]
-            unread: Mutex::default(),
+            unread: Seldom::once_in(BETWEEN_WARNINGS),
             #[cfg(feature = "redis")]
             follower: Solo::with_silence(DUE),
         }
@@ -260,10 +258,7 @@ async fn follow(cache: Weak<Inner>, turn: Turn) {
 #[cfg(feature = "redis")]
 impl Inner {
     fn tell_that_it_is_unread(&self, error: &CacheError) {
-        let mut last = lock(&self.following.unread);
-        if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
-            *last = Some(Instant::now());
-            drop(last);
+        if self.following.unread.is_due() {
             let error = error.to_string();
             self.changes.note(Changed::FleetUnread { error }, None);
         }

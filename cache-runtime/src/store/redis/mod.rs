@@ -11,8 +11,8 @@ mod script;
 mod tracking;
 mod wire;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
@@ -32,9 +32,9 @@ use crate::budget::Budget;
 use crate::changes::{Changed, Changes};
 use crate::error::{CacheError, ErrorKind};
 use crate::key::RenderedKey;
-use crate::lock::lock;
 use crate::outcome::CacheValue;
 use crate::race::both;
+use crate::seldom::Seldom;
 use crate::slot::{Reply, Step};
 use crate::solo::Solo;
 use crate::timer;
@@ -64,12 +64,12 @@ pub(crate) struct RedisStore {
     epoch_len: usize,
     local: Arc<LocalTier>,
     changes: Arc<Changes>,
-    /// When a refusal was last told of.
-    refused: Mutex<Option<Instant>>,
+    /// The refusals that are told of.
+    refused: Seldom,
 }
 
-/// How long a refusal is not told of again.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+/// How long a refusal is not told of again, nor a record that cannot be read.
+pub(crate) const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// How long one probe may take. Longer than a call's budget: nobody waits for it.
 const PROBE: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ impl RedisStore {
             prober: Solo::default(),
             closed: Notify::new(),
             detached: AtomicBool::new(false),
-            refused: Mutex::new(None),
+            refused: Seldom::once_in(BETWEEN_WARNINGS),
         }
     }
 
@@ -521,10 +521,7 @@ impl RedisStore {
 
     /// A server that answers with errors (a wrong password, no memory) stays asked, and is told of once in a while.
     fn warn_of_refusal(&self, error: &CacheError) {
-        let mut last = lock(&self.refused);
-        if last.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
-            *last = Some(Instant::now());
-            drop(last);
+        if self.refused.is_due() {
             let error = error.to_string();
             self.changes.note(Changed::Refused { error }, None);
         }
